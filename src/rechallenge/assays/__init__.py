@@ -1,0 +1,1 @@
+"""Bench pharmacology and other assays: one file (or folder) each."""

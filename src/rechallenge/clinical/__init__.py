@@ -1,0 +1,1 @@
+"""Patients: survival, response, cohorts."""

@@ -1,0 +1,1 @@
+"""From evidence to a ranked case; knows only the Evidence table."""

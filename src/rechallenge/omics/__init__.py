@@ -1,0 +1,1 @@
+"""Genome-wide and metabolic read-outs: one file (or folder) each."""

@@ -1,0 +1,1 @@
+"""Who controls a gene: transcription factors, motifs, miRNA."""

@@ -1,0 +1,165 @@
+"""Start values for all curves of one dose design at once, and the search over several starts."""
+
+from __future__ import annotations
+
+import math
+
+import numba as nb
+import numpy as np
+
+from rechallenge.stats.hill.engine import FREE_BOTH, FREE_E0, FREE_EINF, LOG_ZERO, descend, solve_linear
+
+NODES_H = 9
+MAX_NODES_EC50 = 120
+MAX_STARTS = 4
+
+
+@nb.njit(cache=True)
+def ec50_nodes(lx, limits, out):
+    """Log EC50 nodes for ascending log doses: three per dose interval, about one per unit in the margins."""
+    n = lx.size
+    first = 1 if lx[0] <= 0.5 * LOG_ZERO else 0
+    count = 0
+    below = lx[first] - limits[2]
+    above = limits[3] - lx[n - 1]
+    k_below = min(int(math.ceil(below)), 20)
+    k_above = min(int(math.ceil(above)), 20)
+    for i in range(k_below):
+        out[count] = limits[2] + below * i / k_below
+        count += 1
+    room = MAX_NODES_EC50 - k_below - k_above - 1
+    intervals = n - 1 - first
+    if 3 * intervals <= room:
+        for i in range(first, n - 1):
+            step = (lx[i + 1] - lx[i]) / 3.0
+            for j in range(3):
+                out[count] = lx[i] + j * step
+                count += 1
+    else:
+        for i in range(room):
+            out[count] = lx[first] + (lx[n - 1] - lx[first]) * i / room
+            count += 1
+    for i in range(k_above + 1):
+        out[count] = lx[n - 1] + (above * i / k_above if k_above > 0 else 0.0)
+        count += 1
+    return count
+
+
+@nb.njit(cache=True)
+def build_table(lx, h_nodes, le_nodes, n_le, table):
+    """``table[k, i * n_le + j]`` = S at dose k for slope node i and EC50 node j."""
+    for k in range(lx.size):
+        for i in range(h_nodes.size):
+            h = math.exp(h_nodes[i])
+            for j in range(n_le):
+                table[k, i * n_le + j] = 1.0 / (1.0 + math.exp(min(h * (lx[k] - le_nodes[j]), 700.0)))
+
+
+@nb.njit(cache=True)
+def weight_sums(w, table, n_nodes, s1, s2):
+    """Weighted sums of S and S squared per node: they depend on the design, not on the response."""
+    for v in range(n_nodes):
+        s1[v] = 0.0
+        s2[v] = 0.0
+    for k in range(w.size):
+        wk = w[k]
+        for v in range(n_nodes):
+            s1[v] += wk * table[k, v]
+            s2[v] += wk * table[k, v] * table[k, v]
+
+
+@nb.njit(cache=True)
+def node_rss(w, y, w_sum, y_mean, tss, table, n_nodes, s1, s2, kind, e0, einf, box, boxed, out):
+    """Residual sum of squares of the best (Einf, E0) at each node."""
+    for v in range(n_nodes):
+        out[v] = 0.0
+    for k in range(w.size):
+        c = w[k] * (y[k] - y_mean)
+        for v in range(n_nodes):
+            out[v] += c * table[k, v]
+    if kind == FREE_BOTH and not boxed:
+        for v in range(n_nodes):
+            var = s2[v] - s1[v] * s1[v] / w_sum
+            ok = var > 1e-9 * w_sum
+            out[v] = tss - (out[v] * out[v] / var if ok else 0.0)
+        return
+    if kind == FREE_E0 and not boxed:
+        total = tss + w_sum * (y_mean - einf) ** 2
+        for v in range(n_nodes):
+            c = out[v] + s1[v] * (y_mean - einf)
+            out[v] = total - (c * c / s2[v] if s2[v] > 1e-9 * w_sum else 0.0)
+        return
+    if kind == FREE_EINF and not boxed:
+        total = tss + w_sum * (y_mean - e0) ** 2
+        for v in range(n_nodes):
+            tt = w_sum - 2.0 * s1[v] + s2[v]
+            c = -out[v] + (w_sum - s1[v]) * (y_mean - e0)
+            out[v] = total - (c * c / tt if tt > 1e-9 * w_sum else 0.0)
+        return
+    for v in range(n_nodes):
+        sy = out[v]
+        var = max(s2[v] - s1[v] * s1[v] / w_sum, 0.0)
+        t1 = w_sum - s1[v]
+        a, b, _ = solve_linear(w_sum, s1[v], t1, var, sy, y_mean, kind, e0, einf, box)
+        gap = y_mean - (a * t1 + b * s1[v]) / w_sum
+        out[v] = tss + w_sum * gap * gap - 2.0 * (b - a) * sy + (b - a) ** 2 * var
+
+
+@nb.njit(cache=True)
+def local_minima(rss, n_h, n_le, where, value):
+    """Up to ``where.size`` lowest nodes that no neighbour on the grid undercuts, ascending; returns how many."""
+    found = 0
+    room = where.size
+    for i in range(n_h):
+        for j in range(n_le):
+            v = rss[i * n_le + j]
+            if found == room and v >= value[room - 1]:
+                continue
+            lowest = True
+            for di in range(-1, 2):
+                ii = i + di
+                if ii < 0 or ii >= n_h:
+                    continue
+                for dj in range(-1, 2):
+                    jj = j + dj
+                    if jj < 0 or jj >= n_le or (di == 0 and dj == 0):
+                        continue
+                    other = rss[ii * n_le + jj]
+                    # Ties go to the earlier node, so that a plateau gives one start.
+                    if other < v or (other == v and ii * n_le + jj < i * n_le + j):
+                        lowest = False
+            if not lowest:
+                continue
+            if found < room:
+                found += 1
+            p = found - 1
+            while p > 0 and value[p - 1] > v:
+                value[p] = value[p - 1]
+                where[p] = where[p - 1]
+                p -= 1
+            value[p] = v
+            where[p] = i * n_le + j
+    return found
+
+
+@nb.njit(cache=True)
+def search(
+    rss, h_nodes, le_nodes, n_le, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, s, s_new, where, value,
+    max_iterations,
+):  # fmt: skip
+    """Descend from the best node and from other local minima of the grid; the lowest end point wins."""
+    found = local_minima(rss, h_nodes.size, n_le, where, value)
+    node = where[0]
+    best = descend(
+        h_nodes[node // n_le], le_nodes[node % n_le], limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box,
+        s, s_new, max_iterations,
+    )  # fmt: skip
+    for i in range(1, found):
+        node = where[i]
+        other = descend(
+            h_nodes[node // n_le], le_nodes[node % n_le], limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box,
+            s, s_new, max_iterations,
+        )  # fmt: skip
+        if other[0] < best[0]:
+            best = other
+    return best
