@@ -364,7 +364,7 @@ def _meaning(parsed: StudyFile) -> list[Fault]:
                         "outside-study",
                         f"tables.{kind}",
                         "the file lies outside the study folder.",
-                        "Copy or link it into the study folder and name it from there, so that the study can be moved whole.",
+                        "Copy it into the study folder and name it from there.",
                         file,
                     )
     return faults

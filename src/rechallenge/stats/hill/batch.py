@@ -1,5 +1,6 @@
-"""Fit every curve of a chunk: group by dose design, start, descend, covariance."""
+"""Fit every curve of a chunk: start grid per dose design, descent, covariance. Compiled."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
 import math
@@ -45,9 +46,18 @@ def log_doses(x, out):
 
 
 @nb.njit(cache=True)
+def active_rows(at_bound, e0_free, einf_free, active):
+    """Which of (h, einf, e0, log EC50) are free and not at a bound."""
+    active[0] = (at_bound & BIT_H) == 0
+    active[1] = einf_free and (at_bound & BIT_EINF) == 0
+    active[2] = e0_free and (at_bound & BIT_E0) == 0
+    active[3] = (at_bound & BIT_EC50) == 0
+
+
+@nb.njit(cache=True)
 def same(a, b, n):
     """Whether the first ``n`` entries agree."""
-    for k in range(n):
+    for k in range(n):  # noqa: SIM110 - a generator would not compile
         if a[k] != b[k]:
             return False
     return True
@@ -102,8 +112,8 @@ def covariance(lx, w, y, h, le, einf, e0, active, observed, info, inverse, work,
 
 @nb.njit(cache=True)
 def fit_rows(
-    order, start, x, w, y, design, tss, pure, n_used, total_w, margins, h_limits, kind, e0_fixed, einf_fixed, box, observed,
-    reason, out, converged, at_bound, cov,
+    order, start, x, w, y, tss, pure, n_used, total_w, margins, h_limits, kind, e0_fixed, einf_fixed, box, reason, out,
+    converged,
 ):  # fmt: skip
     """Fit the curves of a chunk in the given order (equal designs next to each other).
 
@@ -118,7 +128,7 @@ def fit_rows(
     lh_high = math.log(h_limits[1])
     for i in range(NODES_H):
         h_nodes[i] = lh_low + (lh_high - lh_low) * i / (NODES_H - 1)
-    le_nodes = np.empty(MAX_NODES_EC50 + 4)
+    le_nodes = np.empty(MAX_NODES_EC50)
     size = NODES_H * le_nodes.size
     table = np.empty((longest, size))
     s1 = np.empty(size)
@@ -129,29 +139,19 @@ def fit_rows(
     w_table = np.empty(longest)
     table_doses = 0
     n_le = 0
-    s = np.empty(longest)
-    s_new = np.empty(longest)
+    scratch = np.empty((4, longest))
     where = np.empty(MAX_STARTS, dtype=np.int64)
     value = np.empty(MAX_STARTS)
     limits = np.empty(4)
     limits[0] = lh_low
     limits[1] = lh_high
-    info = np.empty((4, 4))
-    inverse = np.empty((4, 4))
-    work = np.empty((4, 4))
-    row = np.empty(4)
-    active = np.empty(4, dtype=np.bool_)
     boxed = False
     for i in range(4):
         boxed = boxed or math.isfinite(box[i])
     for c in order:
         for i in range(8):
             out[c, i] = np.nan
-        for i in range(4):
-            for j in range(4):
-                cov[c, i, j] = np.nan
         converged[c] = False
-        at_bound[c] = 0
         if reason[c] != _NONE:
             continue
         a = start[c]
@@ -194,40 +194,66 @@ def fit_rows(
             ws, ys, w_sum, y_mean, between, table, NODES_H * n_le, s1, s2, kind, e0_fixed, einf_fixed, box, boxed,
             rss_nodes,
         )  # fmt: skip
-        f, lh, le, einf, e0, free, done = search(
+        f, lh, le, einf, e0, _free, done = search(
             rss_nodes, h_nodes, le_nodes, n_le, limits, lx[:n], ws, ys, w_sum, y_mean, tss[c], kind, e0_fixed,
-            einf_fixed, box, s, s_new, where, value, MAX_ITERATIONS,
+            einf_fixed, box, scratch, where, value, MAX_ITERATIONS,
         )  # fmt: skip
-        h = math.exp(lh)
-        if lh <= limits[0] or lh >= limits[1]:
-            at_bound[c] |= BIT_H
-            h = h_limits[0] if lh <= limits[0] else h_limits[1]
-        if le <= limits[2] or le >= limits[3]:
-            at_bound[c] |= BIT_EC50
-        e0_free = kind in (FREE_BOTH, FREE_E0)
-        einf_free = kind in (FREE_BOTH, FREE_EINF)
-        if e0_free and (e0 <= box[0] or e0 >= box[1]):
-            at_bound[c] |= BIT_E0
-        if einf_free and (einf <= box[2] or einf >= box[3]):
-            at_bound[c] |= BIT_EINF
-        active[0] = (at_bound[c] & BIT_H) == 0
-        active[1] = einf_free and (at_bound[c] & BIT_EINF) == 0
-        active[2] = e0_free and (at_bound[c] & BIT_E0) == 0
-        active[3] = (at_bound[c] & BIT_EC50) == 0
-        pivot = covariance(lx[:n], ws, ys, h, le, einf, e0, active, observed, info, inverse, work, row)
-        if observed and pivot <= 0.0:
-            pivot = covariance(lx[:n], ws, ys, h, le, einf, e0, active, False, info, inverse, work, row)
-        if pivot < SINGULAR_PIVOT:
-            reason[c] = _SINGULAR
-        rss = f + pure[c]
-        variance = rss / (n_used[c] - n_free)
-        for i in range(4):
-            for j in range(4):
-                cov[c, i, j] = inverse[i, j] * variance if pivot >= SINGULAR_PIVOT else np.nan
         out[c, 0] = e0
         out[c, 1] = einf
         out[c, 2] = le
-        out[c, 3] = h
-        out[c, 4] = rss
-        out[c, 5] = variance
+        out[c, 3] = h_limits[0] if lh <= limits[0] else (h_limits[1] if lh >= limits[1] else math.exp(lh))
+        out[c, 4] = f + pure[c]
+        out[c, 5] = out[c, 4] / (n_used[c] - n_free)
         converged[c] = done
+
+
+@nb.njit(cache=True)
+def covariance_rows(start, x, w, y, margins, h_limits, kind, box, observed, reason, out, at_bound, cov):
+    """Bits of bounds reached and covariance of the fits in ``out``; types those whose covariance is singular."""
+    longest = 1
+    for c in range(reason.size):
+        longest = max(longest, start[c + 1] - start[c])
+    lx = np.empty(longest)
+    info = np.empty((4, 4))
+    inverse = np.empty((4, 4))
+    work = np.empty((4, 4))
+    row = np.empty(4)
+    active = np.empty(4, dtype=np.bool_)
+    e0_free = kind in (FREE_BOTH, FREE_E0)
+    einf_free = kind in (FREE_BOTH, FREE_EINF)
+    for c in range(reason.size):
+        at_bound[c] = 0
+        for i in range(4):
+            for j in range(4):
+                cov[c, i, j] = np.nan
+        if reason[c] != _NONE:
+            continue
+        a = start[c]
+        n = start[c + 1] - a
+        log_doses(x[a : a + n], lx)
+        e0 = out[c, 0]
+        einf = out[c, 1]
+        le = out[c, 2]
+        h = out[c, 3]
+        bits = 0
+        if h <= h_limits[0] or h >= h_limits[1]:
+            bits |= BIT_H
+        if le <= math.log(out[c, 6]) - margins[0] or le >= lx[n - 1] + margins[1]:
+            bits |= BIT_EC50
+        if e0_free and (e0 <= box[0] or e0 >= box[1]):
+            bits |= BIT_E0
+        if einf_free and (einf <= box[2] or einf >= box[3]):
+            bits |= BIT_EINF
+        at_bound[c] = bits
+        active_rows(bits, e0_free, einf_free, active)
+        pivot = covariance(lx[:n], w[a : a + n], y[a : a + n], h, le, einf, e0, active, observed, info, inverse, work, row)
+        if observed and pivot <= 0.0:
+            pivot = covariance(
+                lx[:n], w[a : a + n], y[a : a + n], h, le, einf, e0, active, False, info, inverse, work, row
+            )
+        if pivot < SINGULAR_PIVOT or not math.isfinite(out[c, 5]):
+            reason[c] = _SINGULAR
+            continue
+        for i in range(4):
+            for j in range(4):
+                cov[c, i, j] = inverse[i, j] * out[c, 5]

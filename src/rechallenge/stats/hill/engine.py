@@ -9,6 +9,7 @@ problem where that is positive definite and its Gauss-Newton part elsewhere, dam
 Dose 0 is carried as log dose ``LOG_ZERO``: 1 / (1 + exp(h (LOG_ZERO - log EC50))) is then exactly 1.
 """
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
 import math
@@ -18,10 +19,12 @@ import numpy as np
 
 LOG_ZERO = -1e6
 MAX_ITERATIONS = 200
-TOLERANCE = 1e-13
+TOLERANCE = 1e-11
 FREE_BOTH, FREE_E0, FREE_EINF, FREE_NONE = 0, 1, 2, 3
 BIT_H, BIT_EINF, BIT_E0, BIT_EC50 = 1, 2, 4, 8
-_TINY = 1e-300
+_TINY = 1e-200
+#: ``known`` of ``descend`` where nothing is known.
+ALONE = (np.inf, 0.0, 0.0)
 
 
 @nb.njit(cache=True, inline="always")
@@ -53,7 +56,7 @@ def solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box):
         free = (t_y - e0 * st) / max(tt, _TINY)
         a = clip(free, box[2], box[3])
         return a, e0, (FREE_EINF if a == free else FREE_NONE)
-    slope = sy / s2 if s2 > 1e-24 * w_sum else 0.0
+    slope = sy / s2 if s2 > _TINY else 0.0
     a = y_mean - slope * s1 / w_sum
     b = y_mean + slope * t1 / w_sum
     if box[0] <= b <= box[1] and box[2] <= a <= box[3]:
@@ -80,8 +83,12 @@ def solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box):
 
 
 @nb.njit(cache=True)
-def trial(log_h, log_ec50, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s):
-    """Projected residual sum of squares at (log h, log EC50); fills ``s``. Returns (rss, einf, e0, free kind)."""
+def trial(log_h, log_ec50, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s, t):
+    """Projected residual sum of squares at (log h, log EC50). Returns (rss, einf, e0, free kind).
+
+    Fills ``s`` and ``t`` = 1 - s. Each is exact where it is small, which matters where the EC50 lies far outside the
+    doses and Einf (or E0) is a huge number: there only products such as Einf * t are meaningful.
+    """
     h = math.exp(log_h)
     n = lx.size
     s1 = 0.0
@@ -90,25 +97,33 @@ def trial(log_h, log_ec50, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s):
         z = math.exp(min(h * (lx[k] - log_ec50), 700.0))
         v = 1.0 / (1.0 + z)
         s[k] = v
+        t[k] = z * v
         s1 += w[k] * v
-        t1 += w[k] * z * v
-    s_mean = s1 / w_sum
+        t1 += w[k] * t[k]
     s2 = 0.0
     sy = 0.0
-    for k in range(n):
-        d = s[k] - s_mean
-        s2 += w[k] * d * d
-        sy += w[k] * d * (y[k] - y_mean)
+    if s1 <= t1:
+        mean = s1 / w_sum
+        for k in range(n):
+            d = s[k] - mean
+            s2 += w[k] * d * d
+            sy += w[k] * d * (y[k] - y_mean)
+    else:
+        mean = t1 / w_sum
+        for k in range(n):
+            d = mean - t[k]
+            s2 += w[k] * d * d
+            sy += w[k] * d * (y[k] - y_mean)
     a, b, free = solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box)
     rss = 0.0
     for k in range(n):
-        r = y[k] - a * (1.0 - s[k]) - b * s[k]
+        r = y[k] - a * t[k] - b * s[k]
         rss += w[k] * r * r
     return rss, a, b, free
 
 
 @nb.njit(cache=True)
-def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s):
+def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s, t):
     """Gradient and the two Hessians of the projected problem in (log h, log EC50), each times one half.
 
     Returns g1, g2 (downhill), the exact Hessian (11, 12, 22) and its Gauss-Newton part (11, 12, 22).
@@ -117,15 +132,18 @@ def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s):
     n = lx.size
     amp = b - a
     mean_s = 0.0
+    mean_t = 0.0
     mean_1 = 0.0
     mean_2 = 0.0
     if free == FREE_BOTH:
         for k in range(n):
-            q = s[k] * (1.0 - s[k])
+            q = s[k] * t[k]
             mean_s += w[k] * s[k]
+            mean_t += w[k] * t[k]
             mean_1 -= w[k] * h * (lx[k] - log_ec50) * q
             mean_2 += w[k] * h * q
         mean_s /= w_sum
+        mean_t /= w_sum
         mean_1 /= w_sum
         mean_2 /= w_sum
     cc = 0.0
@@ -142,7 +160,7 @@ def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s):
     for k in range(n):
         wk = w[k]
         sk = s[k]
-        tk = 1.0 - sk
+        tk = t[k]
         r = y[k] - a * tk - b * sk
         q = sk * tk
         z = h * (lx[k] - log_ec50)
@@ -153,8 +171,10 @@ def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s):
         q2 += wk * r * d2
         if free == FREE_EINF:
             c = tk
-        else:
+        elif mean_s <= mean_t:
             c = sk - mean_s
+        else:
+            c = mean_t - tk
         if q > 0.0:
             e11 += wk * r * (curl * z * z - q * z)
             e12 += wk * r * (-curl * z * h + q * h)
@@ -190,15 +210,21 @@ def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s):
 
 
 @nb.njit(cache=True)
-def descend(log_h, log_ec50, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, s, s_new, max_iterations):
-    """Minimise from one start. ``limits`` = (log h low, high, log EC50 low, high).
+def descend(log_h, log_ec50, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, scratch, known, max_iterations):
+    """Minimise from one start. ``limits`` = (log h low, high, log EC50 low, high); ``scratch`` [4, n].
+    ``known`` = (rss, log h, log EC50) of a minimum found before (rss inf for none): a descent that arrives next to it
+    ends there.
 
     Returns rss, log h, log EC50, einf, e0, free kind and whether the iterations converged.
     """
+    s = scratch[0]
+    t = scratch[1]
+    s_new = scratch[2]
+    t_new = scratch[3]
     p1 = clip(log_h, limits[0], limits[1])
     p2 = clip(log_ec50, limits[2], limits[3])
-    f, a, b, free = trial(p1, p2, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s)
-    g1, g2, n11, n12, n22, h11, h12, h22 = system(p1, p2, a, b, free, lx, w, y, w_sum, s)
+    f, a, b, free = trial(p1, p2, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s, t)
+    g1, g2, n11, n12, n22, h11, h12, h22 = system(p1, p2, a, b, free, lx, w, y, w_sum, s, t)
     damping = 1e-3
     floor = 1e-26 * tss
     converged = False
@@ -246,19 +272,22 @@ def descend(log_h, log_ec50, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, ein
         d1 = r1 - p1
         d2 = r2 - p2
         gain = 2.0 * (g1 * d1 + g2 * d2) - (m11 * d1 * d1 + 2.0 * m12 * d1 * d2 + m22 * d2 * d2)
-        f_new, a_new, b_new, free_new = trial(r1, r2, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s_new)
+        f_new, a_new, b_new, free_new = trial(r1, r2, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s_new, t_new)
         small = gain <= TOLERANCE * f + floor
         if f_new <= f:
             drop = f - f_new
             p1, p2, f, a, b, free = r1, r2, f_new, a_new, b_new, free_new
             s, s_new = s_new, s
+            t, t_new = t_new, t
             if (small and damping <= 1.0) or f <= floor:
                 converged = True
                 break
             damping = damping * 0.1 if drop > 0.25 * gain else damping * 2.0
             if damping < 1e-7:
                 damping = 0.0
-            g1, g2, n11, n12, n22, h11, h12, h22 = system(p1, p2, a, b, free, lx, w, y, w_sum, s)
+            if f >= known[0] and abs(p1 - known[1]) < 0.1 and abs(p2 - known[2]) < 0.1:
+                break
+            g1, g2, n11, n12, n22, h11, h12, h22 = system(p1, p2, a, b, free, lx, w, y, w_sum, s, t)
         else:
             if small:
                 converged = True

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rechallenge.stats.hill.types import Bounds, DoseMeans, HillFits, Model, Reason, Robust
+from rechallenge.stats.hill.types import Bounds, DoseMeans, HillFits, Model, Robust
 
 _LN10 = math.log(10.0)
 
 
-def _flat(name: str, values: ArrayLike, size: int | None, dtype: type) -> NDArray[np.generic]:
+def _flat(name: str, values: ArrayLike, size: int | None, dtype: type) -> NDArray[Any]:
     array = np.asarray(values)
     if array.ndim != 1:
         raise ValueError(f"{name} must be one-dimensional, got {array.ndim} dimensions")
@@ -88,14 +89,17 @@ def fit_hill(
     cannot be fitted are typed in ``reason``, never raised. Raises ValueError for arrays of unequal length and
     for impossible options.
     """
-    from rechallenge.stats.hill.batch import fit_rows
+    from rechallenge.stats.hill.batch import covariance_rows, fit_rows
     from rechallenge.stats.hill.collapse import collapse_rows
     from rechallenge.stats.hill.engine import FREE_BOTH, FREE_E0, FREE_EINF, FREE_NONE
+    from rechallenge.stats.hill.robust import HUBER, TUKEY, reweight_rows
 
     bounds = bounds or Bounds()
     e0, einf = _fixed(model, e0, einf)
     if covariance not in ("expected", "observed"):
         raise ValueError(f"covariance must be 'expected' or 'observed', got {covariance!r}")
+    if robust not in (None, "huber", "tukey"):
+        raise ValueError(f"robust must be None, 'huber' or 'tukey', got {robust!r}")
     if chunk < 1:
         raise ValueError(f"chunk must be at least 1, got {chunk}")
     curves = _flat("curve", curve, None, np.int64)
@@ -118,7 +122,9 @@ def fit_hill(
     cov = np.empty((total, 4, 4))
     converged = np.zeros(total, np.bool_)
     at_bound = np.zeros(total, np.uint8)
-    parts: list[list[NDArray[np.generic]]] = []
+    parts: list[list[NDArray[Any]]] = []
+    free = 4 - (e0 is not None) - (einf is not None)
+    final = np.ones(curves.size) if robust and weights is None else weight.copy()
     for first in range(0, total, chunk):
         last = min(first + chunk, total)
         rows = slice(first, last)
@@ -127,28 +133,44 @@ def fit_hill(
         row_start, cell_start = np.empty(last - first + 1, np.int64), np.empty(last - first + 1, np.int64)
         mx, mw, mm = np.empty(size), np.empty(size), np.empty(size)
         cr, cd = np.empty(cells, np.int32), np.empty(cells, np.int32)
-        cw, cm = np.empty(cells), np.empty(cells)
+        cw, cm, given = np.empty(cells), np.empty(cells), np.empty(cells, np.int64)
         design = np.empty(last - first, np.int64)
+        count, missing, groups = n_used[rows], n_missing[rows], n_replicates[rows]
         collapse_rows(
             first, last, start, order, doses, responses, weight, weights is not None, labels, replicate is not None,
-            row_start, mx, mw, mm, cell_start, cr, cd, cw, cm,
-            n_used[rows], n_missing[rows], n_replicates[rows], tss[rows], pure[rows], w_total[rows], reason[rows], design,
+            row_start, mx, mw, mm, cell_start, cr, cd, cw, cm, given,
+            count, missing, groups, tss[rows], pure[rows], w_total[rows], reason[rows], design,
         )  # fmt: skip
         fit_rows(
-            np.argsort(design, kind="stable"), row_start, mx, mw, mm, design, tss[rows], pure[rows], n_used[rows],
-            w_total[rows], margins, h_limits, kind, e0 if e0 is not None else 0.0, einf if einf is not None else 0.0, box,
-            covariance == "observed", reason[rows], out[rows], converged[rows], at_bound[rows], cov[rows],
+            np.argsort(design, kind="stable"), row_start, mx, mw, mm, tss[rows], pure[rows], count, w_total[rows],
+            margins, h_limits, kind, e0 or 0.0, einf or 0.0, box, reason[rows], out[rows], converged[rows],
+        )  # fmt: skip
+        if robust is not None:
+            reweight_rows(
+                HUBER if robust == "huber" else TUKEY, first, last, start, order, doses, responses, weight,
+                weights is not None, row_start, mx, mw, tss[rows], margins, h_limits, kind, e0 or 0.0, einf or 0.0, box,
+                free, reason[rows], out[rows], converged[rows], final,
+            )  # fmt: skip
+            unused = np.empty((3, last - first))
+            collapse_rows(
+                first, last, start, order, doses, responses, final, True, labels, replicate is not None,
+                row_start, mx, mw, mm, cell_start, cr, cd, cw, cm, given,
+                count.copy(), missing.copy(), groups, unused[0], unused[1], unused[2], reason[rows].copy(), design,
+            )  # fmt: skip
+        covariance_rows(
+            row_start, mx, mw, mm, margins, h_limits, kind, box, covariance == "observed", reason[rows], out[rows],
+            at_bound[rows], cov[rows],
         )  # fmt: skip
         k, c = int(row_start[-1]), int(cell_start[-1])
         parts.append(
             [np.diff(row_start), mx[:k].copy(), mw[:k].copy(), mm[:k].copy(), np.diff(cell_start)]
             + [a[:c].copy() for a in (cr, cd, cw, cm)]
+            + [given[: int(n_replicates[rows].sum())].copy()]
         )
-    data = _join(parts)
+    data = _join(parts, n_replicates)
     log_ec50, variance = out[:, 2], out[:, 5]
     ec50 = np.exp(log_ec50)
     se = np.sqrt(np.maximum(cov[:, range(4), range(4)], 0.0))
-    free = 4 - (e0 is not None) - (einf is not None)
     return HillFits(
         model=model, e0_fixed=e0, einf_fixed=einf, bounds=bounds, robust=robust,
         e0=out[:, 0].copy(), einf=out[:, 1].copy(), ec50=ec50, h=out[:, 3].copy(), rss=out[:, 4].copy(),
@@ -159,12 +181,15 @@ def fit_hill(
     )  # fmt: skip
 
 
-def _join(parts: list[list[NDArray[np.generic]]]) -> DoseMeans:
-    dtypes = (np.int64, *(np.float64,) * 3, np.int64, np.int32, np.int32, np.float64, np.float64)
-    joined = [
+def _join(parts: list[list[NDArray[Any]]], n_replicates: NDArray[np.int64]) -> DoseMeans:
+    dtypes = (np.int64, *(np.float64,) * 3, np.int64, np.int32, np.int32, np.float64, np.float64, np.int64)
+    row, x, w, m, cell, cr, cd, cw, cm, given = (
         np.concatenate([part[i] for part in parts]) if parts else np.empty(0, dtype) for i, dtype in enumerate(dtypes)
-    ]
-    row, x, w, m, cell, cr, cd, cw, cm = joined
-    return DoseMeans(
-        np.concatenate(([0], np.cumsum(row))), x, w, m, np.concatenate(([0], np.cumsum(cell))), cr, cd, cw, cm
     )
+    return DoseMeans(_starts(row), x, w, m, _starts(cell), cr, cd, cw, cm, _starts(n_replicates), given)
+
+
+def _starts(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    start = np.zeros(lengths.size + 1, np.int64)
+    np.cumsum(lengths, out=start[1:])
+    return start

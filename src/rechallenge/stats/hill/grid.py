@@ -1,5 +1,6 @@
 """Start values for all curves of one dose design at once, and the search over several starts."""
 
+# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 from __future__ import annotations
 
 import math
@@ -10,31 +11,46 @@ import numpy as np
 from rechallenge.stats.hill.engine import FREE_BOTH, FREE_E0, FREE_EINF, LOG_ZERO, descend, solve_linear
 
 NODES_H = 9
-MAX_NODES_EC50 = 120
-MAX_STARTS = 4
+MAX_NODES_EC50 = 200
+MAX_STARTS = 8
 
 
 @nb.njit(cache=True)
 def ec50_nodes(lx, limits, out):
-    """Log EC50 nodes for ascending log doses: three per dose interval, about one per unit in the margins."""
+    """Log EC50 nodes for ascending log doses; returns how many.
+
+    Where h is large only an EC50 next to a dose leaves that dose part of the way, so every dose has a node on itself
+    and one on either side, as close as the largest slope asks for. The intervals have one node in the middle (more
+    where they are wide), the margins about one per natural log unit. Very many doses get an even grid instead.
+    """
     n = lx.size
     first = 1 if lx[0] <= 0.5 * LOG_ZERO else 0
     count = 0
     below = lx[first] - limits[2]
     above = limits[3] - lx[n - 1]
-    k_below = min(int(math.ceil(below)), 20)
-    k_above = min(int(math.ceil(above)), 20)
+    k_below = min(math.ceil(below), 20)
+    k_above = min(math.ceil(above), 20)
     for i in range(k_below):
         out[count] = limits[2] + below * i / k_below
         count += 1
-    room = MAX_NODES_EC50 - k_below - k_above - 1
-    intervals = n - 1 - first
-    if 3 * intervals <= room:
+    near = 1.2 * math.exp(-limits[1])
+    room = out.size - k_below - k_above - 1
+    wanted = 0
+    for i in range(first, n - 1):
+        wanted += 3 + _inner(lx[i + 1] - lx[i], near)
+    if wanted <= room:
         for i in range(first, n - 1):
-            step = (lx[i + 1] - lx[i]) / 3.0
-            for j in range(3):
-                out[count] = lx[i] + j * step
+            gap = lx[i + 1] - lx[i]
+            side = min(near, 0.25 * gap)
+            inner = _inner(gap, near)
+            out[count] = lx[i]
+            out[count + 1] = lx[i] + side
+            count += 2
+            for j in range(inner):
+                out[count] = lx[i] + side + (gap - 2.0 * side) * (j + 1) / (inner + 1)
                 count += 1
+            out[count] = lx[i + 1] - side
+            count += 1
     else:
         for i in range(room):
             out[count] = lx[first] + (lx[n - 1] - lx[first]) * i / room
@@ -43,6 +59,12 @@ def ec50_nodes(lx, limits, out):
         out[count] = lx[n - 1] + (above * i / k_above if k_above > 0 else 0.0)
         count += 1
     return count
+
+
+@nb.njit(cache=True)
+def _inner(gap, near):
+    """Nodes inside an interval of log doses besides those next to its ends."""
+    return 1 + int(max(gap - 2.0 * near, 0.0) / 0.9)
 
 
 @nb.njit(cache=True)
@@ -143,23 +165,46 @@ def local_minima(rss, n_h, n_le, where, value):
 
 
 @nb.njit(cache=True)
+def _reach(rss, i, j, n_h, n_le):
+    """How far below a local minimum of the grid the surface may dip between nodes.
+
+    Of a parabola whose lowest node is known the dip is at most an eighth of the second difference; four times that is
+    allowed along either axis, because the two are correlated.
+    """
+    here = rss[i * n_le + j]
+    total = 0.0
+    for axis in range(2):
+        a = i if axis == 0 else j
+        n = n_h if axis == 0 else n_le
+        step = n_le if axis == 0 else 1
+        rise = 0.0
+        sides = 0
+        if a > 0:
+            rise += rss[i * n_le + j - step] - here
+            sides += 1
+        if a < n - 1:
+            rise += rss[i * n_le + j + step] - here
+            sides += 1
+        total += 2.0 * rise / max(sides, 1)
+    return 0.5 * total
+
+
+@nb.njit(cache=True)
 def search(
-    rss, h_nodes, le_nodes, n_le, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, s, s_new, where, value,
+    rss, h_nodes, le_nodes, n_le, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, scratch, where, value,
     max_iterations,
 ):  # fmt: skip
     """Descend from the best node and from other local minima of the grid; the lowest end point wins."""
     found = local_minima(rss, h_nodes.size, n_le, where, value)
-    node = where[0]
-    best = descend(
-        h_nodes[node // n_le], le_nodes[node % n_le], limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box,
-        s, s_new, max_iterations,
-    )  # fmt: skip
-    for i in range(1, found):
+    best = (np.inf, 0.0, 0.0, 0.0, 0.0, kind, False)
+    for i in range(found):
         node = where[i]
-        other = descend(
+        if i > 0 and value[i] - _reach(rss, node // n_le, node % n_le, h_nodes.size, n_le) >= best[0]:
+            continue
+        end = descend(
             h_nodes[node // n_le], le_nodes[node % n_le], limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box,
-            s, s_new, max_iterations,
+            scratch, best[:3], max_iterations,
         )  # fmt: skip
-        if other[0] < best[0]:
-            best = other
+        if end[0] < best[0]:
+            best = end
     return best

@@ -80,7 +80,8 @@ class DoseMeans:
     Ragged rows: the doses of curve ``i`` are ``x[start[i]:start[i + 1]]``, ascending; ``weight`` is the sum of
     the weights at that dose and ``mean`` the weighted mean response. ``cell_*`` hold the same per biological
     replicate (``cell_start`` rows; ``cell_replicate`` counts from 0 within a curve; ``cell_dose`` is the
-    position of the dose within the curve); they are empty when no replicate was given.
+    position of the dose within the curve); ``replicate_label`` are the labels as given, ascending, row ``i`` of
+    ``replicate_start``. All of these are empty when no replicate was given.
     """
 
     start: Ints
@@ -92,6 +93,8 @@ class DoseMeans:
     cell_dose: NDArray[np.int32]
     cell_weight: Floats
     cell_mean: Floats
+    replicate_start: Ints
+    replicate_label: Ints
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""Speed and accuracy beside peers. Ratios measured in one run, never absolute promises."""

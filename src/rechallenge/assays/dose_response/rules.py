@@ -1,0 +1,266 @@
+"""What one table of wells can get wrong as a whole: vehicle wells, replicates, doses, pairs of models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rechallenge.faults import Fault
+from rechallenge.tables.contract import place
+from rechallenge.tables.wells import parse_well
+
+#: what identifies one dose-response curve
+CURVE = ("model", "drug", "perturbation", "medium", "stage", "hours")
+#: what a vehicle well must share with the wells that it is the reference of
+CONDITION = ("model", "perturbation", "medium", "stage", "hours")
+WELL_TYPES = ("sample", "vehicle", "blank", "positive")
+#: fewer doses than this and no curve can be told from another
+MIN_DOSES = 3
+
+
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
+
+
+def _text(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame.columns:
+        return pd.Series("", index=frame.index, dtype=object)
+    return frame[name].astype(object).where(frame[name].notna(), "").astype(str).str.strip()
+
+
+def _number(frame: pd.DataFrame, name: str) -> pd.Series:
+    if name not in frame.columns:
+        return pd.Series(np.nan, index=frame.index, dtype="float64")
+    return pd.to_numeric(frame[name], errors="coerce").astype("float64")
+
+
+def types_of(frame: pd.DataFrame) -> pd.Series:
+    """The type of every well: as given, else vehicle at dose 0 and sample elsewhere; a sample at dose 0 is vehicle."""
+    given = _text(frame, "well_type").str.casefold()
+    dose = _number(frame, "dose_um")
+    kind = given.where(given != "", "sample")
+    return kind.mask((kind == "sample") & (dose == 0), "vehicle")
+
+
+def _samples(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sample wells with their curve columns as text, for the rules that look at curves."""
+    out = pd.DataFrame({c: _text(frame, c) for c in (*CURVE, "replicate", "plate", "well")})
+    out["dose_um"] = _number(frame, "dose_um")
+    return out[(types_of(frame) == "sample") & (out["dose_um"] > 0)]
+
+
+def _named(key: Iterable[Any], names: Iterable[str] = CURVE) -> str:
+    """A curve in words: `Huh-7 LR, lenvatinib, siAKR1B1`."""
+    words = []
+    for name, value in zip(names, key, strict=True):
+        text = str(value)
+        if text and not (name == "perturbation" and text == "none"):
+            words.append(f"{text} h" if name == "hours" else text)
+    return ", ".join(words)
+
+
+def complete_samples(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Sample wells name their model, drug, dose and replicate; blanks need none of them, vehicle wells a model."""
+    kind = types_of(frame)
+    for name in ("model", "drug", "replicate"):
+        bare = frame.index[(kind == "sample") & (_text(frame, name) == "")]
+        if name == "model":
+            bare = bare.union(frame.index[(kind == "vehicle") & (_text(frame, name) == "")])
+        if len(bare):
+            what = "a vehicle or sample well" if name == "model" else "a sample well"
+            yield Fault(
+                f"no-{name}",
+                f"{what} without {name} belongs to no curve.",
+                f"Fill in the {name}, or mark the well as blank.",
+                column=name,
+                count=len(bare),
+                **place(frame, bare[0]),
+            )
+    bare = frame.index[(kind == "sample") & _number(frame, "dose_um").isna()]
+    if len(bare):
+        yield Fault(
+            "no-dose",
+            "a sample well without a dose cannot be placed on a curve.",
+            "Fill in the dose in µM (0 for vehicle).",
+            column="dose_um",
+            count=len(bare),
+            **place(frame, bare[0]),
+        )
+
+
+def vehicle_on_every_plate(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A raw signal means something only beside vehicle wells of the same plate (or of the plate named for it)."""
+    signal = frame[_number(frame, "signal").notna() & _number(frame, "viability").isna()]
+    if signal.empty:
+        return
+    kind, plate = types_of(signal), _text(signal, "plate")
+    lender = _text(signal, "vehicle_plate").where(lambda s: s != "", plate)
+    held = plate[kind == "vehicle"].value_counts()
+    for name, rows in signal[kind == "sample"].groupby(lender[kind == "sample"], sort=True):
+        wells = int(held.get(name, 0))
+        where = {**place(frame, rows.index[0]), "column": "well_type", "value": str(name)}
+        if wells == 0:
+            yield Fault(
+                "no-vehicle",
+                f"plate {name} has no vehicle wells, so its signals cannot be turned into viability."
+                if name
+                else "there are signals without a plate and without vehicle wells.",
+                "Mark its vehicle wells (well_type vehicle), or name the plate that holds them in vehicle_plate.",
+                **where,
+            )
+        elif wells < 3:
+            yield Fault(
+                "few-vehicle",
+                f"plate {name} has only {wells} vehicle well{'s' if wells > 1 else ''}: their scatter goes into "
+                "every viability of the plate.",
+                "Plan at least 6 vehicle wells a plate.",
+                severity="warning",
+                **where,
+            )
+
+
+def zero_dose_is_vehicle(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Say that sample wells at dose 0 are taken as vehicle."""
+    zero = frame.index[(_text(frame, "well_type").str.casefold() == "sample") & (_number(frame, "dose_um") == 0)]
+    if len(zero):
+        yield Fault(
+            "zero-dose",
+            "sample wells at dose 0 are taken as vehicle wells.",
+            severity="note",
+            column="dose_um",
+            count=len(zero),
+            **place(frame, zero[0]),
+        )
+
+
+def enough_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A curve needs several doses above 0."""
+    samples = _samples(frame)
+    doses = samples.groupby(list(CURVE), sort=True)["dose_um"].agg(["nunique"])
+    first = samples.reset_index(names="_at").groupby(list(CURVE), sort=True)["_at"].first()
+    for key in doses.index[doses["nunique"] < MIN_DOSES]:
+        n = int(doses.loc[key, "nunique"])
+        yield Fault(
+            "few-doses",
+            f"{_named(key)}: {n} dose{'s' if n > 1 else ''} above 0 cannot give an IC50; "
+            "the curve will be typed not_estimable.",
+            "Test at least 5 doses that span the IC50.",
+            severity="warning",
+            column="dose_um",
+            **place(frame, first.loc[key]),
+        )
+
+
+def biological_replicates(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """The biological replicate is the unit: one replicate gives no test, and technical wells are n = 1."""
+    samples = _samples(frame)
+    if samples.empty:
+        return
+    groups = samples.reset_index(names="_at").groupby(list(CURVE), sort=True)
+    summary = groups.agg(replicates=("replicate", "nunique"), at=("_at", "first"))
+    rows = samples.groupby([*CURVE, "dose_um"]).size().groupby(level=list(CURVE)).median()
+    for key in summary.index[summary["replicates"] == 1]:
+        where = {**place(frame, summary.loc[key, "at"]), "column": "replicate"}
+        per_dose = int(rows.loc[key])
+        if per_dose >= 3:
+            yield Fault(
+                "technical-wells",
+                f"{_named(key)}: {per_dose} wells a dose share one replicate label. "
+                "Technical wells are averaged: this is n = 1.",
+                "If they come from separate experiments, give each its own replicate label.",
+                severity="warning",
+                **where,
+            )
+        else:
+            yield Fault(
+                "one-replicate",
+                f"{_named(key)}: one biological replicate. An IC50 can be read off, but nothing can be tested.",
+                "Repeat the experiment; three biological replicates are the usual minimum.",
+                severity="warning",
+                **where,
+            )
+
+
+def wells_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A well is named as plates name it, and read once."""
+    plate, well = _text(frame, "plate"), _text(frame, "well")
+    at = well.map(lambda w: parse_well(w) if w else None)
+    odd = frame.index[(well != "") & at.isna()]
+    if len(odd):
+        yield Fault(
+            "well-name",
+            "this is not the name of a well.",
+            "Write wells as A1 to H12 (96), P24 (384) or AF48 (1536).",
+            column="well",
+            value=str(well.loc[odd[0]]),
+            count=len(odd),
+            **place(frame, odd[0]),
+        )
+    named = (plate != "") & at.notna()
+    hours = _text(frame, "hours")
+    key = pd.DataFrame({"plate": plate, "at": at, "hours": hours})[named]
+    twice = key.index[key.duplicated()]
+    if len(twice):
+        yield Fault(
+            "well-twice",
+            f"well {well.loc[twice[0]]} of plate {plate.loc[twice[0]]} is there twice.",
+            "Keep one reading, or give the plates different names.",
+            column="well",
+            value=str(well.loc[twice[0]]),
+            count=len(twice),
+            **place(frame, twice[0]),
+        )
+
+
+def plausible_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Doses of a drug that look like another unit than µM."""
+    samples = _samples(frame)
+    for drug, rows in samples.groupby("drug", sort=True):
+        low, high = rows["dose_um"].min(), rows["dose_um"].max()
+        guess = "nM" if low >= 1000 else "M" if high <= 1e-3 and low < 1e-6 else ""
+        if guess:
+            yield Fault(
+                "dose-unit",
+                f"the doses of {drug} run from {low:g} to {high:g} µM, which look like {guess}.",
+                "Doses are in µM; give another unit in a column dose_unit.",
+                severity="warning",
+                column="dose_um",
+                value=f"{low:g}",
+                **place(frame, rows.index[0]),
+            )
+
+
+def pairs_tested(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A resistant model is compared with its parent: the same drugs, over doses that overlap."""
+    if models is None or not {"model", "role", "parent"} <= set(models.columns):
+        return
+    samples = _samples(frame)
+    ranges = samples.groupby(["model", "drug"])["dose_um"].agg(["min", "max"])
+    first = samples.reset_index(names="_at").groupby(["model", "drug"])["_at"].first()
+    for row in each(models):
+        if row.role != "resistant" or not row.parent or row.model not in ranges.index.get_level_values(0):
+            continue
+        for drug in ranges.loc[row.model].index:
+            where = {**place(frame, first.loc[(row.model, drug)]), "column": "model", "value": str(row.model)}
+            if (row.parent, drug) not in ranges.index:
+                yield Fault(
+                    "no-parental-curve",
+                    f"{drug} was tested on {row.model} but not on its parent {row.parent}: no resistance index.",
+                    f"Test {drug} on {row.parent} in the same experiments.",
+                    severity="warning",
+                    **where,
+                )
+            else:
+                ours, theirs = ranges.loc[(row.model, drug)], ranges.loc[(row.parent, drug)]
+                if ours["min"] > theirs["max"] or theirs["min"] > ours["max"]:
+                    yield Fault(
+                        "no-dose-overlap",
+                        f"the doses of {drug} on {row.model} and on {row.parent} do not overlap.",
+                        "Test both lines over one dose range.",
+                        severity="warning",
+                        **where,
+                    )

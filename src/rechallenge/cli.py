@@ -1,0 +1,246 @@
+"""The command line. Every command is a few lines here; what it does lives in the library.
+
+Exit status: 0 all well; 1 some analysis failed (the rest is there, the failures are named); 2 the input has faults
+(nothing was run); 130 interrupted. Heavy imports happen inside the commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from rechallenge import __version__
+
+if TYPE_CHECKING:
+    from rechallenge.faults import Fault
+    from rechallenge.record import RunRecord
+
+app = typer.Typer(
+    name="rechallenge",
+    help="Find what makes a tumour resist a drug, and what makes it sensitive again.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyDir = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds study.toml.")]
+OutDir = Annotated[Path | None, typer.Option("--out", metavar="OUT", help="Where results go; by default DIR/results.")]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Worker processes; 1 runs everything inline.")]
+DaskAddress = Annotated[
+    str | None, typer.Option("--dask", metavar="ADDRESS", help="Use the Dask cluster at this address.")
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="NAME", help="Only this analysis or stream, and what it needs; may be repeated."),
+]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"rechallenge {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the simulated study goes.")] = Path(
+        "rechallenge-demo"
+    ),
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated noise.")] = 0,
+    jobs: Jobs = 1,
+) -> None:
+    """Write a simulated study with a known answer, run it, and print what was recovered against what was planted."""
+    from rechallenge import demonstration
+
+    study = demonstration.write(folder, seed=seed)
+    typer.echo(f"A simulated study is in {study}: the study file, raw plates and what was planted.")
+    record = _run(study, out=None, jobs=jobs, dask=None, only=())
+    typer.echo("")
+    typer.echo(demonstration.compare(record))
+    _finish(record)
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make; must not hold a study yet.")],
+    table: Annotated[
+        list[str] | None,
+        typer.Option("--table", metavar="KIND", help="A table kind to prepare; may be repeated. Default: viability."),
+    ] = None,
+) -> None:
+    """Scaffold a study: a commented study.toml and one empty table per kind wanted."""
+    from rechallenge import scaffold
+
+    for path in scaffold.write(folder, tuple(table or ("viability",))):
+        typer.echo(f"wrote {path}")
+    typer.echo(f"Fill the tables, then: rechallenge check {folder}")
+
+
+@app.command()
+def check(folder: StudyDir) -> None:
+    """Validate the study file and every table; run nothing."""
+    from rechallenge import checks
+    from rechallenge.faults import errors
+
+    found = checks.check(folder)
+    for line in found.summary():
+        typer.echo(line)
+    _print_faults(found.faults)
+    bad = errors(found.faults)
+    if bad:
+        raise typer.Exit(2)
+    typer.echo("The input is in order." if not found.faults else "Nothing stops a run.")
+
+
+@app.command()
+def run(
+    folder: StudyDir,
+    out: OutDir = None,
+    jobs: Jobs = 1,
+    dask: DaskAddress = None,
+    only: Only = None,
+) -> None:
+    """Bring every result of the study up to date and write the report."""
+    record = _run(folder, out=out, jobs=jobs, dask=dask, only=tuple(only or ()))
+    _finish(record)
+
+
+@app.command()
+def explain(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of a run.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A gene, a drug or a pair.")],
+) -> None:
+    """The case for and against one gene, drug or pair, from the results of a run."""
+    from rechallenge.report import explain as explaining
+
+    typer.echo(explaining.explain(out, name))
+
+
+@app.command(name="list")
+def list_() -> None:
+    """Analyses: what each needs and gives."""
+    from rechallenge.analysis import discover
+
+    registry = discover()
+    rows = [
+        (s.name, s.stream, ", ".join((*s.needs, *(f"[{w}]" for w in s.wants))), s.title)
+        for s in registry.steps.values()
+        if s.kind == "analysis"
+    ]
+    _print_table(("analysis", "stream", "from", "what it is"), rows)
+    typer.echo(f"\nTable kinds: {', '.join(registry.contracts)}. See: rechallenge contract KIND")
+
+
+@app.command()
+def contract(kind: Annotated[str, typer.Argument(metavar="KIND", help="A table kind, e.g. viability.")]) -> None:
+    """The columns of a table kind."""
+    from rechallenge import scaffold
+
+    one = scaffold.contract(kind)
+    typer.echo(f"{one.name}: {one.about}\n")
+    _print_table(("column", "", "unit", "what it is"), scaffold.contract_rows(one))
+    for group in [g for g in one.either if len(one.either) > 1]:
+        typer.echo(f"either: {', '.join(group)}")
+    if one.example:
+        typer.echo(f"\nFor example:\n{one.example.strip()}")
+
+
+def _run(folder: Path, *, out: Path | None, jobs: int, dask: str | None, only: tuple[str, ...]) -> RunRecord:
+    from rechallenge import outputs, pipeline
+    from rechallenge.progress import Bar
+
+    with Bar() as bar:
+        record = pipeline.run(folder, out, jobs=jobs, dask=dask, only=only, progress=bar)
+    outputs.write(record)
+    return record
+
+
+def _finish(record: RunRecord) -> None:
+    warnings = [f for f in record.faults if f.severity == "warning"]
+    _print_faults(warnings)
+    done = sum(s.state == "done" for s in record.steps)
+    cached = sum(s.state == "cached" for s in record.steps)
+    skipped = [s for s in record.steps if s.state == "skipped" and s.kind == "analysis"]
+    typer.echo(f"{done} steps computed, {cached} up to date, {len(record.failed)} failed, in {record.seconds:.1f} s.")
+    for step in skipped:
+        typer.echo(f"  not run: {step.name}: {step.reason}")
+    for step in record.failed:
+        typer.echo(f"  FAILED: {step.name}: {step.reason}", err=True)
+    typer.echo(f"Report: {record.out / 'report.html'}")
+    if record.failed:
+        raise typer.Exit(1)
+
+
+def _print_faults(faults: list[Fault] | tuple[Fault, ...]) -> None:
+    from rechallenge.faults import by_place
+
+    for f in by_place(faults):
+        typer.echo(f"{f.severity}: {f}", err=f.severity == "error")
+
+
+def _print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    """A plain table as wide as the terminal; the last column wraps."""
+    import shutil
+    import textwrap
+
+    widths = [max([len(h), *(len(r[i]) for r in rows)]) for i, h in enumerate(heads[:-1])]
+    room = max(24, shutil.get_terminal_size((100, 24)).columns - sum(widths) - 2 * len(widths))
+    for row in [heads, *rows]:
+        first, *rest = textwrap.wrap(row[-1], room) or [""]
+        typer.echo("  ".join([c.ljust(w) for c, w in zip(row, widths, strict=False)] + [first]).rstrip())
+        for line in rest:
+            typer.echo(" " * (sum(widths) + 2 * len(widths)) + line)
+
+
+def main(args: list[str] | None = None) -> None:
+    """Entry point. No traceback ever reaches the user: what is unexpected goes to a file that is named."""
+    from rechallenge.faults import InputFaults, RechallengeError
+
+    try:
+        app(args)
+    except InputFaults as e:
+        _print_faults(e.faults)
+        n = sum(f.severity == "error" for f in e.faults)
+        typer.echo(f"{n} fault{'s' if n != 1 else ''} in the input; nothing was run.", err=True)
+        sys.exit(2)
+    except RechallengeError as e:
+        typer.echo(f"error: {e}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo("Interrupted. What was finished is kept; run again to go on.", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as e:  # noqa: BLE001 - the last line of defence; the traceback is kept in a file
+        typer.echo(_unexpected(e), err=True)
+        sys.exit(1)
+
+
+def _unexpected(e: Exception) -> str:
+    import tempfile
+    import traceback
+
+    text = "".join(traceback.format_exception(e))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="rechallenge-", suffix=".log", delete=False, encoding="utf-8"
+    ) as log:
+        log.write(f"rechallenge {__version__}, python {sys.version}\narguments: {sys.argv[1:]}\n\n{text}")
+    reason: Any = str(e) or type(e).__name__
+    return f"Something unexpected went wrong ({type(e).__name__}: {reason}). The details are in {log.name}."
+
+
+if __name__ == "__main__":
+    main()

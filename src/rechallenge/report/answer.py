@@ -1,0 +1,254 @@
+"""The first screen: what the study answers, in a sentence with its uncertainty, and what it could not tell.
+
+Each part looks at the result tables that exist and says nothing where its table is absent, so a new analysis adds a
+part here and nothing else changes. Wording rests on intervals and typed statuses, never on a p-value alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from rechallenge.record import RunRecord
+from rechallenge.report import words
+from rechallenge.report.words import ALPHA
+
+#: result tables of the whole study, shown right below the answer, in this order
+FRONT = {
+    "chains": "From drug to patient",
+    "candidates": "Ranked candidates",
+    "drugs": "Drugs that reach a candidate",
+    "combinations": "Combinations",
+    "next_experiment": "The next experiment",
+}
+Verdict = Literal["resistant", "sensitive", "alike", "untold"]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One line under the answer: a label, a sentence, and particulars; `target` is a section to go to."""
+
+    label: str
+    text: str
+    items: tuple[str, ...] = ()
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The sentence and the points below it."""
+
+    sentence: str
+    points: tuple[Point, ...]
+
+
+def answer(record: RunRecord) -> Answer:
+    """What this run answers, from whichever result tables it has."""
+    sentences = [s for part in _SENTENCES if (s := part(record))]
+    points = [p for part in _POINTS for p in part(record)]
+    if not sentences:
+        sentences = [_nothing(record)]
+    first, *others = sentences
+    lead = [Point("Resistance", s) for s in others]
+    return Answer(first, (*lead, *points))
+
+
+def verdict(row: Any) -> Verdict:
+    """What a row of `resistance_index` shows: its interval (or bound) above 1, below 1, around 1, or nothing.
+
+    An estimated index counts as different from 1 when its interval excludes 1 and its q, where there is one, is at
+    most 0.05. A bound counts when it lies beyond 1.
+    """
+    status = str(row["status"])
+    low, high = _limit(row["ci_low"], 0.0), _limit(row["ci_high"], math.inf)
+    if status.startswith("censored"):
+        return "resistant" if low > 1 else "sensitive" if high < 1 else "untold"
+    if status != "estimated" or words.is_missing(row["ri"]):
+        return "untold"
+    q = row.get("q_value", float("nan"))
+    if words.is_missing(q):
+        q = row.get("p_value", float("nan"))
+    clear = words.is_missing(q) or float(q) <= ALPHA
+    return "resistant" if clear and low > 1 else "sensitive" if clear and high < 1 else "alike"
+
+
+def indices(record: RunRecord) -> pd.DataFrame:
+    """The rows of `resistance_index` that compare unperturbed models in ordinary medium, with a column `verdict`."""
+    table = record.tables.get("resistance_index")
+    if table is None or not {"model", "drug", "ri", "ci_low", "ci_high", "status"} <= set(table.columns):
+        return pd.DataFrame(columns=["model", "parent", "drug", "ri", "ci_low", "ci_high", "status", "verdict"])
+    kept = table
+    if "perturbation" in kept.columns:
+        plain = kept["perturbation"].isna() | kept["perturbation"].astype(str).str.lower().isin(["", "none"])
+        kept = kept[plain]
+    kept = kept.reset_index(drop=True)
+    return kept.assign(verdict=[verdict(row) for _, row in kept.iterrows()])
+
+
+def confidence(record: RunRecord, table: str) -> str:
+    """`95 % CI`, from the option of the step that gave the table; `CI` where it has no such option."""
+    for step in record.steps:
+        if step.kind == "analysis" and table in (step.outputs or (step.name,)):
+            level = step.options.get("confidence")
+            if isinstance(level, int | float) and 0 < level < 1:
+                return f"{100 * level:g} % CI"
+    return "CI"
+
+
+def _limit(value: Any, otherwise: float) -> float:
+    return otherwise if words.is_missing(value) else float(value)
+
+
+def _fold(row: Any, ci: str) -> str:
+    """`3.89-fold (95 % CI 3.25 to 4.66; q = 0.002)` or `more than 5-fold`."""
+    if words.is_missing(row["ri"]):
+        limit = words.bound(row["ci_low"], row["ci_high"])
+        return limit.replace(">", "more than").replace("<", "less than") + "-fold"
+    inside = [f"{ci} {words.interval(row['ci_low'], row['ci_high'])}"]
+    inside = [t for t in inside if words.interval(row["ci_low"], row["ci_high"])]
+    q = words.equals("q", row.get("q_value")) or words.equals("p", row.get("p_value"))
+    return f"{words.number(row['ri'])}-fold" + (f" ({'; '.join([*inside, q] if q else inside)})" if inside or q else "")
+
+
+def _selected(record: RunRecord, table: pd.DataFrame) -> pd.Series[bool]:
+    """Rows in which a model meets the drug it was selected with (any therapy, where that is not said)."""
+    drugs = {name: m.selected_with for name, m in record.study.models.items()}
+    therapies = set(record.study.therapies)
+
+    def asked(model: str, drug: str) -> bool:
+        chosen = drugs.get(model, "")
+        return drug == chosen if chosen else drug in therapies
+
+    return pd.Series(
+        [asked(str(m), str(d)) for m, d in zip(table["model"], table["drug"], strict=True)],
+        index=table.index,
+        dtype=bool,
+    )
+
+
+# sentences ------------------------------------------------------------------------------------------------------
+
+
+def _candidate(record: RunRecord) -> str:
+    table = record.tables.get("candidates")
+    if table is None or table.empty or "entity" not in table.columns:
+        return ""
+    first = (table.sort_values("rank") if "rank" in table.columns else table).iloc[0]
+    said = [f"tier {first['tier']}"] if not words.is_missing(first.get("tier")) else []
+    if q := words.equals("q", first.get("q_value")):
+        said.append(q)
+    text = f"The strongest case is that for {first['entity']}" + (f" ({', '.join(said)})" if said else "")
+    summary = first.get("summary")
+    return f"{text}: {summary}" if not words.is_missing(summary) else f"{text}."
+
+
+def _resistance(record: RunRecord) -> str:
+    table = indices(record)
+    if table.empty:
+        return ""
+    ci = confidence(record, "resistance_index")
+    asked = table[_selected(record, table)]
+    if asked.empty:
+        asked = table
+    shown = asked[asked["verdict"] == "resistant"]
+    if shown.empty:
+        what = "the drug it was selected with" if len(asked) < len(table) else "any drug"
+        if (asked["verdict"] == "untold").all():
+            return f"Whether a line is resistant to {what} could not be told from these data."
+        return f"No line was shown to be resistant to {what}."
+    if len(shown) <= 3:
+        said = [f"{r['model']} resists {r['drug']} {_fold(r, ci)}" for _, r in shown.iterrows()]
+        return f"{words.listed(said)}."
+    known = [float(v) for v in shown["ri"] if not words.is_missing(v)]
+    reach = f", {words.number(min(known))}- to {words.number(max(known))}-fold" if known else ""
+    models = words.listed(dict.fromkeys(str(m) for m in shown["model"]), most=4)
+    drugs = words.listed(dict.fromkeys(str(d) for d in shown["drug"]), most=4)
+    compared = words.counted(len(asked), "comparison")
+    return f"Resistance was shown in {len(shown)} of {compared}{reach}: {models} to {drugs}."
+
+
+def _nothing(record: RunRecord) -> str:
+    curves = record.tables.get("curves")
+    if curves is not None and len(curves) and "status" in curves.columns:
+        good = int((curves["status"] == "estimated").sum())
+        return (
+            f"{words.counted(len(curves), 'dose-response curve')} {'was' if len(curves) == 1 else 'were'} fitted; "
+            f"{good} {'has' if good == 1 else 'have'} an IC50. Nothing in this study allows a comparison between lines."
+        )
+    if len(record.evidence):
+        return f"{words.counted(len(record.evidence), 'claim')} came out of this study; they are listed below."
+    return "No analysis could say anything from these tables; what was tried, and why it stopped, is listed below."
+
+
+_SENTENCES: tuple[Callable[[RunRecord], str], ...] = (_candidate, _resistance)
+
+# points ---------------------------------------------------------------------------------------------------------
+
+
+def _others(record: RunRecord) -> Iterable[Point]:
+    """Cross-resistance, collateral sensitivity, no difference, not told."""
+    table = indices(record)
+    if table.empty:
+        return
+    ci = confidence(record, "resistance_index")
+    asked = _selected(record, table)
+    rest = table[~asked] if asked.any() else table.iloc[:0]
+    target = "table-resistance_index"
+
+    def by_model(rows: pd.DataFrame) -> tuple[str, ...]:
+        said: dict[str, list[str]] = {}
+        for _, r in rows.iterrows():
+            said.setdefault(str(r["model"]), []).append(f"{r['drug']} {_fold(r, ci)}")
+        return tuple(f"{model}: {words.listed(drugs)}" for model, drugs in said.items())
+
+    if len(rest):
+        tested = words.counted(len(rest), "comparison")
+        crossed = rest[rest["verdict"] == "resistant"]
+        text = f"Shown in {len(crossed)} of {tested} with other drugs." if len(crossed) else f"None shown in {tested}."
+        yield Point("Cross-resistance", text, by_model(crossed), target)
+    sensitive = table[table["verdict"] == "sensitive"]
+    compared = words.counted(len(table), "comparison")
+    text = f"Shown in {len(sensitive)} of {compared}: the drug acts more strongly on the resistant line."
+    if sensitive.empty:
+        text = f"None shown in {compared}."
+    yield Point("Collateral sensitivity", text, by_model(sensitive), target)
+    alike = table[table["verdict"] == "alike"]
+    if len(alike):
+        text = "Resistant line and parent were not told apart, which is no proof that they are alike: see the interval."
+        yield Point("No difference shown", text, by_model(alike), target)
+    untold = table[table["verdict"] == "untold"]
+    if len(untold):
+        items = tuple(
+            f"{r['model']}, {r['drug']}: {words.status(r['status'], r.get('reason', ''))}" for _, r in untold.iterrows()
+        )
+        text = f"{len(untold)} of {compared}."
+        yield Point("Could not be told", text, items, target)
+
+
+def _interventions(record: RunRecord) -> Iterable[Point]:
+    e = record.evidence
+    if e.empty:
+        return
+    q = e["q_value"].fillna(e["p_value"])
+    found = e[(e["level"] == "intervention") & (e["direction"] != 0) & (q <= ALPHA) & (e["entity_type"] != "drug")]
+    if len(found):
+        found = found.assign(_q=q[found.index]).sort_values(["_q", "entity", "claim"], kind="mergesort")
+        text = f"{words.counted(found['entity'].nunique(), 'entity', 'entities')} changed the response when interfered with."
+        yield Point("Interventions", text, tuple(found["claim"]), f"stream-{found['stream'].iloc[0]}")
+
+
+def _trouble(record: RunRecord) -> Iterable[Point]:
+    failed = [s for s in record.steps if s.state == "failed"]
+    if failed:
+        blocked = sum(s.state == "blocked" for s in record.steps)
+        text = f"{words.counted(len(failed), 'step')} failed" + (
+            f" and {blocked} could not run for it." if blocked else "."
+        )
+        yield Point("Failures", text, tuple(f"{s.title}: {s.reason}" for s in failed), "not-done")
+
+
+_POINTS: tuple[Callable[[RunRecord], Iterable[Point]], ...] = (_others, _interventions, _trouble)

@@ -1,0 +1,262 @@
+"""Numbers, statuses and column names as a reader sees them. Plain text; escaping is left to who prints it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from typing import Any
+
+MISSING = "–"
+ALPHA = 0.05
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+#: what a status says in a table or beside a claim
+STATUS_WORDS = {
+    "estimated": "estimated",
+    "censored": "a bound, beyond the tested doses",
+    "censored_above": "a lower bound, above the tested doses",
+    "censored_below": "an upper bound, below the tested doses",
+    "not_estimable": "not estimable",
+    "not_testable": "not testable",
+}
+STATE_WORDS = {
+    "done": "computed",
+    "cached": "unchanged, taken from the store",
+    "skipped": "not applicable",
+    "failed": "failed",
+    "blocked": "not run",
+}
+
+_HEADINGS = {
+    "ri": "RI (fold)",
+    "log2_ri": "log2 RI",
+    "p_value": "p",
+    "q_value": "q",
+    "f_p_value": "p (drug has an effect)",
+    "n": "n",
+    "se": "SE",
+    "df": "df",
+    "auc": "AUC",
+    "dss": "DSS",
+    "e0": "E0",
+    "einf": "Einf",
+    "emax": "Emax",
+    "hill": "Hill slope",
+    "ci": "95 % CI",
+    "r2": "R²",
+    "z_prime": "Z′",
+    "ssmd": "SSMD",
+    "cv": "CV",
+    "hr_per_sd": "HR per SD",
+    "tgi_percent": "TGI (%)",
+    "log2fc": "log2 fold change",
+    "nes": "NES",
+    "n_replicates": "n (biological replicates)",
+    "row": "row",
+}
+_WORDS = {
+    "ic50": "IC50",
+    "ec50": "EC50",
+    "gr50": "GR50",
+    "gi50": "GI50",
+    "grmax": "GRmax",
+    "gr": "GR",
+    "kd": "Kd",
+    "ci": "CI",
+    "cv": "CV",
+    "sd": "SD",
+    "se": "SE",
+    "auc": "AUC",
+    "dna": "DNA",
+    "rna": "RNA",
+    "mirna": "miRNA",
+    "tf": "TF",
+    "ri": "RI",
+    "dss": "DSS",
+    "tm": "Tm",
+    "cmax": "Cmax",
+    "log2fc": "log2 fold change",
+    "mad": "MAD",
+    "rss": "RSS",
+    "id": "ID",
+    "hr": "HR",
+    "sha256": "SHA-256",
+}
+_UNITS = {
+    "um": "µM",
+    "nm": "nM",
+    "mm3": "mm³",
+    "mm": "mm",
+    "percent": "%",
+    "hours": "h",
+    "seconds": "s",
+    "minutes": "min",
+    "c": "°C",
+    "ct": "Ct",
+}
+
+
+def number(value: Any, digits: int = 3, *, trim: bool = False) -> str:
+    """A number at `digits` significant digits; whole numbers in full, missing as a dash.
+
+    `trim` leaves out trailing zeros, for values that are exact by design (doses, levels).
+
+    >>> number(0.012345), number(3.9), number(3.9, trim=True), number(1.2e-7), number(1430), number(float("inf"))
+    ('0.0123', '3.90', '3.9', '1.20 × 10⁻⁷', '1,430', '∞')
+    """
+    if value is None:
+        return MISSING
+    if isinstance(value, int):
+        return f"{value:,}".replace("-", "−")
+    value = float(value)
+    if math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    if value == 0:
+        return "0"
+    rounded = float(f"{value:.{digits - 1}e}")
+    power = math.floor(math.log10(abs(rounded)))
+    if -4 < power < 6:
+        text = f"{rounded:,.{max(digits - 1 - power, 0)}f}"
+        if trim and "." in text:
+            text = text.rstrip("0").rstrip(".")
+    else:
+        mantissa = f"{rounded / 10.0**power:.{digits - 1}f}"
+        if trim and "." in mantissa:
+            mantissa = mantissa.rstrip("0").rstrip(".")
+        text = f"{mantissa} × 10{str(power).translate(_SUPERSCRIPT)}"
+    return text.replace("-", "−")
+
+
+def p_value(value: Any) -> str:
+    """A p or q value at two significant digits.
+
+    >>> p_value(0.0312), p_value(3.14e-9)
+    ('0.031', '3.1 × 10⁻⁹')
+    """
+    return number(value, 2)
+
+
+def equals(name: str, value: Any) -> str:
+    """`p = 0.031` for a sentence; empty where the value is missing."""
+    return "" if is_missing(value) else f"{name} = {p_value(value)}"
+
+
+def is_missing(value: Any) -> bool:
+    """None, NaN, NaT, pd.NA and the empty text."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):
+        return not isinstance(value, list | tuple | dict)
+
+
+def bound(low: Any, high: Any) -> str:
+    """What limits say of a dose or a ratio without estimate: `> 10`, `< 0.01`; empty where both or no sides are known.
+
+    A lower limit of 0 is no limit.
+
+    >>> bound(10, float("inf")), bound(0, 0.01), bound(1, 2), bound(0, float("inf"))
+    ('> 10', '< 0.01', '', '')
+    """
+    above, below = _finite(low) and float(low) != 0, _finite(high)
+    if above and not below:
+        return f"> {number(low, trim=True)}"
+    if below and not above:
+        return f"< {number(high, trim=True)}"
+    return ""
+
+
+def interval(low: Any, high: Any) -> str:
+    """`3.10 to 4.80`, an open side as infinity; empty where neither limit is known.
+
+    >>> interval(3.1, 4.8), interval(10, float("inf")), interval(None, 2)
+    ('3.10 to 4.80', '10.0 to ∞', '')
+    """
+    if not (_finite(low) or _finite(high)) or is_missing(low) or is_missing(high):
+        return ""
+    return f"{number(low)} to {number(high)}"
+
+
+def _finite(value: Any) -> bool:
+    return not is_missing(value) and math.isfinite(float(value))
+
+
+def heading(column: str) -> str:
+    """A column name as a heading.
+
+    >>> heading("ic50_um"), heading("q_value"), heading("vehicle_cv")
+    ('IC50 (µM)', 'q', 'vehicle CV')
+    """
+    if column in _HEADINGS:
+        return _HEADINGS[column]
+    parts = column.split("_")
+    unit = _UNITS.get(parts[-1], "") if len(parts) > 1 else ""
+    if unit:
+        parts = parts[:-1]
+    if parts[-2:] in (["p", "value"], ["q", "value"]):
+        parts = [*parts[:-2], parts[-2]]
+    text = " ".join(_WORDS.get(p, p) for p in parts if p)
+    return f"{text} ({unit})" if unit else text
+
+
+def title(name: str) -> str:
+    """The name of a stream or table as a title: `dose_response` -> `Dose response`."""
+    text = " ".join(_WORDS.get(p, p) for p in re.split(r"[_\s]+", name) if p)
+    return text[:1].upper() + text[1:]
+
+
+def status(value: Any, reason: Any = "") -> str:
+    """A status in words, with its reason."""
+    word = STATUS_WORDS.get(str(value), str(value).replace("_", " "))
+    return word if is_missing(reason) else f"{word}: {reason}"
+
+
+def listed(items: Iterable[str], most: int = 0, joint: str = "and") -> str:
+    """`a, b and c`; with `most`, at most so many and how many more there are."""
+    names = list(items)
+    if most and len(names) > most:
+        names = [*names[:most], f"{len(names) - most} more"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {joint} {names[-1]}" if names else ""
+
+
+def counted(n: int, one: str, many: str = "") -> str:
+    """`1 row`, `1,430 rows`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def rows_in_words(source_rows: str) -> str:
+    """`viability.csv:2-28,31;b.csv:4` as `viability.csv, rows 2 to 28 and 31; b.csv, row 4`."""
+    said = []
+    for part in filter(None, source_rows.split(";")):
+        file, colon, spans = part.rpartition(":")
+        if not colon or not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", spans):
+            said.append(part)
+            continue
+        one = re.fullmatch(r"\d+", spans) is not None
+        said.append(f"{file}, row{'' if one else 's'} {listed([s.replace('-', ' to ') for s in spans.split(',')])}")
+    return "; ".join(said)
+
+
+def row_numbers(source_rows: str) -> dict[str, list[list[int]]]:
+    """File -> spans [first, last] of a `source_rows` text; what does not follow that form is left out."""
+    found: dict[str, list[list[int]]] = {}
+    for part in filter(None, source_rows.split(";")):
+        file, _, spans = part.rpartition(":")
+        if file and re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", spans):
+            for span in spans.split(","):
+                first, _, last = span.partition("-")
+                found.setdefault(file, []).append([int(first), int(last or first)])
+    return found
+
+
+def file_name(name: str) -> str:
+    """A table or figure name as the stem of a file name.
+
+    >>> file_name("curves Huh-7/LR")
+    'curves_Huh-7_LR'
+    """
+    return re.sub(r"[^\w.\-]+", "_", name).strip("._") or "unnamed"

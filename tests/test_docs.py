@@ -1,0 +1,47 @@
+"""The documentation keeps its word: its Python runs, its commands exist, its pages are all in the navigation."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "tutorials").glob("*.md")])
+COMMANDS = {"demo", "new", "check", "run", "explain", "list", "contract", "knowledge"}
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("page", [p for p in PAGES if blocks(p.read_text("utf-8"), "python")], ids=lambda p: p.name)
+def test_python_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    scope: dict[str, object] = {"__name__": "__docs__"}
+    for code in blocks(page.read_text("utf-8"), "python"):
+        exec(compile(code, str(page), "exec"), scope)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_commands_on_a_page_exist(page: Path) -> None:
+    text = page.read_text("utf-8")
+    shown = re.findall(r"^\s*\$? ?rechallenge ([a-z]+)", text, flags=re.MULTILINE)
+    shown += re.findall(r"`rechallenge ([a-z]+)", text)
+    assert set(shown) <= COMMANDS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_relative_links_lead_somewhere(page: Path) -> None:
+    generated = {"tables.md", "analyses.md", "evidence.md"}
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", page.read_text("utf-8")):
+        assert (page.parent / target).exists() or Path(target).name in generated, f"{page.name} links to {target}"
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (ROOT / "mkdocs.yml").read_text("utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        relative = page.relative_to(ROOT / "docs").as_posix()
+        if not relative.startswith("analyses/"):
+            assert relative in navigation
