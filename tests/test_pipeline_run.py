@@ -88,7 +88,7 @@ def test_an_unchanged_run_reads_and_computes_nothing(toy: Toy, monkeypatch: pyte
     again = run(toy)
     assert toy.calls() == []
     assert set(states(again).values()) == {"cached", "skipped"}
-    assert again.settings["reading"]["measure"]["state"] == "cached"
+    assert again.reading["measure"]["state"] == "cached"
     assert again.tables.stored == first.tables.stored  # type: ignore[attr-defined]
     assert step(again, "means").warnings == ("UserWarning: few replicates",)
     assert step(again, "doubled").methods == step(first, "doubled").methods
@@ -113,7 +113,7 @@ def test_the_same_table_written_otherwise_is_read_again_but_computed_once(toy: T
     path = toy.study / "measure.csv"
     path.write_text(path.read_text().replace("\n", "\r\n"))
     again = run(toy)
-    assert again.settings["reading"]["measure"]["state"] == "done"
+    assert again.reading["measure"]["state"] == "done"
     assert toy.calls() == []
     assert again.inputs != first.inputs
 
@@ -224,7 +224,7 @@ def optional(measure: pd.DataFrame, no_table: pd.DataFrame | None = None):
 
 def test_what_a_step_may_not_do_is_a_failure_with_a_sentence(toy: Toy) -> None:
     (toy.plugin / toy.name / "steps.py").write_text(WRONG)
-    toy.names = [
+    toy.names = (
         "no_table",
         "half",
         "mixed",
@@ -234,7 +234,7 @@ def test_what_a_step_may_not_do_is_a_failure_with_a_sentence(toy: Toy) -> None:
         "leaves",
         "one_part_fails",
         "optional",
-    ]  # type: ignore[assignment]
+    )
     toy.options()
     (toy.study / "study.toml").write_text('[study]\ntitle = "T"\n[tables]\nmeasure = "measure.csv"\n')
     record = run(toy)
@@ -262,12 +262,12 @@ def test_figures_are_exported_and_nothing_to_draw_is_no_failure(toy: Toy, monkey
     monkeypatch.setattr(theme, "export", export)
     toy.names = (*toy.names, "plot_means", "plot_nothing")
     record = run(toy)
-    assert [f.name for f in record.figures] == ["plot_means_a-b", "plot_means_c"]
+    assert [f.name for f in record.figures] == ["a-b", "plot_means_c"]
     first = record.figures[0]
     assert (first.step, first.title, first.caption) == ("plot_means", "Means", "Mean of each group.")
     assert first.spec == {"mark": "point"}
-    assert first.files["svg"] == b"<svg>plot_means_a-b</svg>"
-    assert step(record, "plot_means").outputs == ("plot_means_a-b", "plot_means_c")
+    assert first.files["svg"] == b"<svg>a-b</svg>"
+    assert step(record, "plot_means").outputs == ("a-b", "plot_means_c")
     assert (step(record, "plot_nothing").state, step(record, "plot_nothing").reason) == ("skipped", "nothing to draw")
     assert states(run(toy))["plot_means"] == "cached"
 
@@ -323,7 +323,7 @@ def test_faults_of_tables_are_remembered_with_the_table(toy: Toy) -> None:
     (toy.study / "measure.csv").write_text(text)
     first, again = run(toy), run(toy)
     assert first.faults == again.faults
-    assert again.settings["reading"]["measure"]["state"] == "cached"
+    assert again.reading["measure"]["state"] == "cached"
 
 
 def test_files_that_a_pattern_covers_are_looked_up_afresh(toy: Toy) -> None:

@@ -21,6 +21,7 @@ def recovered(record: RunRecord) -> pd.DataFrame:
     ci_low, ci_high, status, inside (the interval holds the planted value; None where nothing was planted)."""
     truth = simulate.truth.resistance_indices(simulate.planted())
     found = record.tables["resistance_index"]
+    found = found[found["stage"] == ""]  # the stages of escalation are planted and shown apart
     joined = truth.rename(columns={"ri": "planted"}).merge(found, on=["model", "parent", "drug"], how="left")
     inside = [
         None if not (math.isfinite(r.planted) and r.status == "estimated") else bool(r.ci_low <= r.planted <= r.ci_high)

@@ -1,8 +1,8 @@
 """What a run leaves in OUT: tables, figures, the four summaries, methods, report, `run.json` and RO-Crate metadata.
 
-CSV is UTF-8 with LF line ends, numbers in the shortest form that reads back to the same value, `inf` for infinite and
-nothing for missing. A text cell that begins with = + - @ or a tab and is not a number gets an apostrophe in front, so
-that no spreadsheet takes it for a formula; the Parquet table beside it holds the text as it is.
+CSV is UTF-8 with LF line ends (within cells too), numbers in the shortest form that reads back to the same value,
+`inf` for infinite and nothing for missing. A text cell that begins with = + - @ or a tab and is not a number gets an
+apostrophe in front, so that no spreadsheet takes it for a formula; the Parquet table beside it holds the text as it is.
 
 Every file is written atomically, only where its content changed, and only below OUT. Files that the earlier run
 listed and this one no longer makes are removed, unless they were changed since.
@@ -10,7 +10,6 @@ listed and this one no longer makes are removed, unless they were changed since.
 
 from __future__ import annotations
 
-import importlib
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -22,7 +21,7 @@ from rechallenge import rocrate, sources
 from rechallenge.faults import Fault, InputFaults, RechallengeError, StoreError
 from rechallenge.record import RunRecord
 from rechallenge.runfile import RUN_FILE, run_file
-from rechallenge.store import StoredTables, canonical, explained, file_sha256, sha256, write_atomic
+from rechallenge.store import StoredTables, canonical, explained, file_sha256, remove_leftovers, sha256, write_atomic
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,12 +67,7 @@ SUMMARIES: dict[str, tuple[str, ...]] = {
         "verdict",
     ),
 }
-#: pages, and the function of a record that renders each
-PAGES = {
-    "methods.md": "rechallenge.report.methods:render",
-    "report.html": "rechallenge.report.dossier:render",
-}
-_FORMULA = re.compile(r"^[=+\-@\t\r]")
+_FORMULA = re.compile(r"[=+\-@\t]")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.IGNORECASE)
 
 
@@ -86,7 +80,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
         if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
             column = safe.iloc[:, position]
             text = column.astype(object)
-            suspect = text.map(lambda v: isinstance(v, str) and bool(_FORMULA.match(v)))
+            suspect = text.map(lambda v: isinstance(v, str) and ("\r" in v or bool(_FORMULA.match(v))))
             if suspect.any():
                 safe = safe.copy(deep=False)
                 safe.isetitem(position, text.where(~suspect, text.map(_cell)).to_numpy())
@@ -95,10 +89,11 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 
 def _cell(value: Any) -> Any:
-    """A text cell that a spreadsheet will not run."""
-    if isinstance(value, str) and _FORMULA.match(value) and not _NUMBER.fullmatch(value.strip()):
-        return "'" + value
-    return value
+    """A text cell that a spreadsheet will not run and that has no line end but LF."""
+    if not isinstance(value, str):
+        return value
+    value = value.replace("\r\n", "\n").replace("\r", "\n")
+    return "'" + value if _FORMULA.match(value) and not _NUMBER.fullmatch(value.strip()) else value
 
 
 def summary(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:
@@ -187,10 +182,13 @@ class _Writer:
             with explained("remove", target):
                 if file_sha256(target) == known.get("sha256"):
                     target.unlink()
+        remove_leftovers({self.out, *((self.out / p).parent for p in self.written)})
 
 
-def write(record: RunRecord, *, pages: Mapping[str, str | Callable[[RunRecord], str]] = PAGES) -> dict[str, Path]:
+def write(record: RunRecord, *, pages: Mapping[str, Page] | None = None) -> dict[str, Path]:
     """Write everything of a run into `record.out`; the files by their path relative to it.
+
+    `pages` replaces `PAGES`.
 
     Raises InputFaults where OUT would endanger the study, StoreError where it cannot be written, and, after all else
     is in place, RechallengeError where a page could not be rendered.
@@ -211,7 +209,7 @@ def write(record: RunRecord, *, pages: Mapping[str, str | Callable[[RunRecord], 
             of,
             lambda n=name, t=there: csv_bytes(summary(n, record.tables[n] if t else None)),  # type: ignore[misc]
         )
-    failed = _pages(record, writer, pages)
+    failed = _pages(record, writer, PAGES if pages is None else pages)
     listed = {p: writer.written[p] for p in sorted(writer.written)}
     crate = _json(rocrate.metadata(record, listed))
     writer.put(rocrate.FILE, sha256(crate), lambda: crate)
@@ -255,29 +253,42 @@ def _figures(record: RunRecord, writer: _Writer) -> None:
                 writer.put(f"{folder}/{figure.name}.{form}", of, lambda f=figure, k=form: f.files[k])  # type: ignore[misc]
 
 
-def _pages(
-    record: RunRecord, writer: _Writer, pages: Mapping[str, str | Callable[[RunRecord], str]]
-) -> dict[str, Exception]:
+def _methods(record: RunRecord) -> str:
+    from rechallenge.report.methods import render
+
+    return render(record)
+
+
+def _report(record: RunRecord) -> str:
+    from rechallenge.report.dossier import render
+
+    return render(record, source=record.source)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page: what renders it, and the modules whose source (data and templates included) decides how it looks."""
+
+    render: Callable[[RunRecord], str]
+    modules: tuple[str, ...]
+
+
+PAGES: Mapping[str, Page] = {
+    "methods.md": Page(_methods, ("rechallenge.report.methods",)),
+    "report.html": Page(_report, ("rechallenge.report.dossier",)),
+}
+
+
+def _pages(record: RunRecord, writer: _Writer, pages: Mapping[str, Page]) -> dict[str, Exception]:
     """Render the pages that are not up to date; those that failed, with the error. A page that failed is not listed,
     so what an earlier run wrote in its place is removed rather than left to be taken for the new one."""
     failed: dict[str, Exception] = {}
     content = sha256(canonical(run_file(record, {}, lasting=True)))
-    for path, render in pages.items():
-        if isinstance(render, str):
-            module, _, name = render.partition(":")
-            source = sources.digest(module, beside=("data", "templates"))
-
-            def make(module: str = module, name: str = name) -> bytes:
-                text: str = getattr(importlib.import_module(module), name)(record)
-                return text.encode()
-        else:
-            source = sources.digest(render.__module__)
-
-            def make(f: Callable[[RunRecord], str] = render) -> bytes:  # type: ignore[misc]
-                return f(record).encode()
-
+    for path, page in pages.items():
+        source = sources.digest(__name__, *page.modules, beside=("data", "templates"))
+        of = sha256(canonical([content, source, dict(sources.versions())]))
         try:
-            writer.put(path, sha256(canonical([content, source, dict(sources.versions())])), make)
+            writer.put(path, of, lambda p=page: p.render(record).encode())  # type: ignore[misc]
         except StoreError:
             raise
         except Exception as e:  # noqa: BLE001 - raised again by `write` when all else is in place

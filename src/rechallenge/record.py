@@ -71,6 +71,8 @@ class RunRecord:
 
     `tables` holds results by name (`curves`, `resistance_index`, ...), `evidence` all claims, `excluded` the rows and
     cells left out on reading (kind, file, sheet, row, column, value, reason), `faults` the warnings and notes.
+    `source` holds the study's own tables as read, by kind, each row with its origin; `reading` how each was come by
+    (key, state done or cached, seconds).
     """
 
     study: Study
@@ -87,6 +89,8 @@ class RunRecord:
     started: str = ""
     seconds: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)
+    source: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    reading: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[StepRecord, ...]:

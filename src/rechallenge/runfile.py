@@ -17,7 +17,7 @@ RUN_FILE = "run.json"
 #: raised when the form of `run.json` changes
 FORMAT = 1
 #: parts of `settings` and of a step that say how a result was come by, not what it is
-_PASSING_SETTINGS = ("jobs", "dask", "reading")
+_PASSING_SETTINGS = ("jobs", "dask")
 _PASSING = ("seconds",)
 
 
@@ -41,7 +41,11 @@ def run_file(record: RunRecord, outputs: Mapping[str, Any], *, lasting: bool = F
         {
             "format": FORMAT,
             "rechallenge": __version__,
-            **({} if lasting else {"started": record.started, "seconds": round(record.seconds, 3)}),
+            **(
+                {}
+                if lasting
+                else {"started": record.started, "seconds": round(record.seconds, 3), "reading": record.reading}
+            ),
             "study": {
                 "title": record.study.title,
                 "description": record.study.description,

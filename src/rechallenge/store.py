@@ -19,7 +19,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -109,6 +109,19 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
+def remove_leftovers(folders: Iterable[Path]) -> None:
+    """Remove temporary files that killed runs left in these folders, once they are old."""
+    oldest = time.time() - LEFTOVER_AGE
+    for folder in folders:
+        with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder) as entries:
+            for e in entries:
+                # another run may remove it at the same moment
+                if e.name.startswith(_TEMPORARY):
+                    with suppress(OSError):
+                        if e.stat(follow_symlinks=False).st_mtime < oldest:
+                            Path(e.path).unlink()
+
+
 @contextmanager
 def explained(doing: str, path: Path) -> Iterator[None]:
     """Turn an OSError into a StoreError that says what failed, where, and what to do."""
@@ -148,20 +161,7 @@ class Store:
             tag = self.root / "CACHEDIR.TAG"
             if not tag.exists():
                 write_atomic(tag, _TAG.encode())
-        self._clean(LEFTOVER_AGE)
-
-    def _clean(self, age: float) -> int:
-        """Remove temporary files older than `age` seconds; how many were removed."""
-        oldest, removed = time.time() - age, 0
-        for folder in (self.root, *self.root.glob("objects/*"), self.root / "keys"):
-            with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder) as entries:
-                for e in entries:
-                    if e.name.startswith(_TEMPORARY):
-                        with suppress(OSError):
-                            if e.stat(follow_symlinks=False).st_mtime < oldest:
-                                Path(e.path).unlink()
-                                removed += 1
-        return removed
+        remove_leftovers([self.root, *self.root.glob("objects/*"), self.root / "keys"])
 
     def put(self, data: bytes) -> str:
         """Store bytes; their digest. Bytes that are already there are not written again."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -237,7 +238,7 @@ def figures() -> tuple[FigureRecord, ...]:
                 stream="dose_response",
                 title=title,
                 caption=f"Points are biological replicates; {of} of this study.",
-                spec=theme.specification(chart),
+                spec=json.loads(files["json"]),
                 files=files,
             )
         )

@@ -178,7 +178,7 @@ BAD: list[Bad] = [
     Bad("NUL characters", H + "Huh-7 P,len\0vatinib,1,1,0.9\n", "nul-bytes", 2, "", ("NUL",)),
     Bad("two encodings", H.encode() + "Huh-7 P,é,1,1,0.9\n".encode() + b"Huh-7 P,\xb5x,2,1,0.9\n", "encoding", 3, "", ("mixes UTF-8", "CSV UTF-8")),
     Bad("no known encoding", H.encode() + b"Huh-7 P,\x81\xa9\x8d\xd5,2,1,0.9\n", "encoding", 2, "", ("fit no encoding",)),
-    Bad("broken UTF-16", b"\xff\xfe" + "model\tdrug\n".encode("utf-16-le") + b"\x00\xd8\n", "encoding", None, "", ("UTF-16",)),
+    Bad("broken UTF-16", b"\xff\xfe" + "model\tdrug\n".encode("utf-16-le") + b"\x00\xd8\n", "encoding", 2, "", ("UTF-16",)),
     Bad("too many columns", ",".join(f"c{i}" for i in range(10_001)) + "\n", "huge-heading", 1, "", ("10001", "swapped")),
     Bad("open quotation mark", H + R + 'Huh-7 P,"lenvatinib,1,1,0.9\n' + R, "quotes", 3, "", ("quotation mark",)),
     # the heading

@@ -221,7 +221,7 @@ def _figures(step: Analysis, result: Any, store: Store) -> dict[str, Stored]:
     many = isinstance(result, Mapping) and "$schema" not in result
     charts: dict[str, Any] = {}
     for name, chart in (result if many else {step.name: result}).items():
-        stem = figure_stem(step.name, str(name))
+        stem = figure_stem(str(name))
         if stem.casefold() in {s.casefold() for s in charts}:
             raise ValueError(f"{step.ref}: two figures would be called {stem}")
         charts[stem] = chart
@@ -234,10 +234,9 @@ def _figures(step: Analysis, result: Any, store: Store) -> dict[str, Stored]:
     return outputs
 
 
-def figure_stem(step: str, name: str) -> str:
-    """File stem of a figure: it begins with the name of its step and is safe on every file system."""
-    whole = name if name == step or name.startswith(step + "_") else f"{step}_{name}"
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", whole.replace("µ", "u").replace("μ", "u")).strip("-")[:120]
+def figure_stem(name: str) -> str:
+    """The name of a figure as a file stem that every file system takes."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name.replace("µ", "u").replace("μ", "u")).strip("-")[:120] or "figure"
 
 
 def _methods(step: Analysis, result: Any, options: Mapping[str, Any]) -> str:

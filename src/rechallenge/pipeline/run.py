@@ -87,7 +87,7 @@ def run(
             clean = True
         finally:
             crew.close(now=not clean)
-    settings = {"jobs": jobs, "dask": dask is not None, "only": only, "reading": inputs.how}
+    settings = {"jobs": jobs, "dask": dask is not None, "only": only}
     record = _record(study, place, store, registry, options, outcomes, inputs, faults, settings)
     return replace(record, started=started.isoformat(timespec="seconds"), seconds=time.perf_counter() - clock)
 
@@ -110,7 +110,7 @@ def _record(
         out=out,
         steps=tuple(_step(o, options.get(o.step.name, {})) for o in shown),
         tables=StoredTables(store, tables),
-        figures=tuple(f for o in shown if o.step.kind == "figure" for f in _figures(o, store)),
+        figures=_figures([o for o in shown if o.step.kind == "figure"], store),
         evidence=_claims(outcomes, store),
         faults=tuple(faults),
         excluded=inputs.excluded,
@@ -118,6 +118,8 @@ def _record(
         rows_read=inputs.rows_read,
         versions={"rechallenge": __version__, **sources.versions()},
         settings=settings,
+        source=StoredTables(store, inputs.tables),
+        reading=inputs.how,
     )
 
 
@@ -153,21 +155,29 @@ def _stem(file: str) -> str:
     return file.rpartition(".")[0]
 
 
-def _figures(o: Outcome, store: Store) -> Iterator[FigureRecord]:
-    files: dict[str, dict[str, Stored]] = {}
-    for name, stored in _outputs(o).items():
-        stem, _, form = name.rpartition(".")
-        files.setdefault(stem, {})[form] = stored
-    for stem, forms in files.items():
-        yield FigureRecord(
-            name=stem,
-            step=o.step.name,
-            stream=o.step.stream,
-            title=o.step.title,
-            caption=o.step.caption,
-            spec=store.json(forms["json"].sha256) if "json" in forms else {},
-            files=StoredFiles(store, forms),
-        )
+def _figures(outcomes: Iterable[Outcome], store: Store) -> tuple[FigureRecord, ...]:
+    """All figures; where two steps name one alike, the later gets its step's name in front."""
+    taken: set[str] = set()
+    made = []
+    for o in outcomes:
+        files: dict[str, dict[str, Stored]] = {}
+        for name, stored in _outputs(o).items():
+            files.setdefault(_stem(name), {})[name.rpartition(".")[2]] = stored
+        for stem, forms in files.items():
+            name = f"{o.step.name}_{stem}" if stem.casefold() in taken else stem
+            taken.add(name.casefold())
+            made.append(
+                FigureRecord(
+                    name=name,
+                    step=o.step.name,
+                    stream=o.step.stream,
+                    title=o.step.title,
+                    caption=o.step.caption,
+                    spec=store.json(forms["json"].sha256) if "json" in forms else {},
+                    files=StoredFiles(store, forms),
+                )
+            )
+    return tuple(made)
 
 
 def _claims(outcomes: Mapping[str, Outcome], store: Store) -> pd.DataFrame:

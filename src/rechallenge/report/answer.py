@@ -7,6 +7,7 @@ part here and nothing else changes. Wording rests on intervals and typed statuse
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -77,16 +78,54 @@ def verdict(row: Any) -> Verdict:
 
 
 def indices(record: RunRecord) -> pd.DataFrame:
-    """The rows of `resistance_index` that compare unperturbed models in ordinary medium, with a column `verdict`."""
+    """The rows of `resistance_index` that compare unperturbed models, with a column `verdict`.
+
+    A column `where` holds the conditions (medium, stage, hours) where the rows differ in them.
+    """
     table = record.tables.get("resistance_index")
     if table is None or not {"model", "drug", "ri", "ci_low", "ci_high", "status"} <= set(table.columns):
-        return pd.DataFrame(columns=["model", "parent", "drug", "ri", "ci_low", "ci_high", "status", "verdict"])
+        return pd.DataFrame(
+            columns=["model", "parent", "drug", "ri", "ci_low", "ci_high", "status", "verdict", "where"]
+        )
     kept = table
     if "perturbation" in kept.columns:
         plain = kept["perturbation"].isna() | kept["perturbation"].astype(str).str.lower().isin(["", "none"])
         kept = kept[plain]
-    kept = kept.reset_index(drop=True)
-    return kept.assign(verdict=[verdict(row) for _, row in kept.iterrows()])
+    kept = _last_stage(kept).reset_index(drop=True)
+    told = [c for c in ("medium", "stage", "hours") if c in kept.columns and len(set(kept[c].fillna(""))) > 1]
+    where = [
+        ", ".join(_condition(c, row[c]) for c in told if not words.is_missing(row[c])) for _, row in kept.iterrows()
+    ]
+    return kept.assign(verdict=[verdict(row) for _, row in kept.iterrows()], where=where)
+
+
+def _last_stage(table: pd.DataFrame) -> pd.DataFrame:
+    """Where a line was tested at several stages of its selection: the line as it is, else its last stage."""
+    if "stage" not in table.columns or table.empty:
+        return table
+    stage = table["stage"].fillna("").astype(str)
+    order = stage.map(lambda s: (s != "", [(not t.isdigit(), int(t) if t.isdigit() else 0, t) for t in _parts(s)]))
+    by = [c for c in ("model", "drug", "medium", "hours") if c in table.columns]
+    keep = []
+    for _, part in table.groupby(by, sort=False, dropna=False):
+        places = order[part.index]
+        plain = stage[part.index] == ""
+        last = max(places)
+        keep += list(part.index[plain] if plain.any() else part.index[[p == last for p in places]])
+    return table.loc[sorted(keep)]
+
+
+def _parts(text: str) -> list[str]:
+    return re.findall(r"\d+|\D+", text)
+
+
+def _condition(column: str, value: Any) -> str:
+    return f"{words.number(value, trim=True)} h" if column == "hours" else f"{column} {value}"
+
+
+def _drug(row: Any) -> str:
+    """The drug, with the conditions that tell this comparison from another one with it."""
+    return f"{row['drug']} ({row['where']})" if row["where"] else str(row["drug"])
 
 
 def confidence(record: RunRecord, table: str) -> str:
@@ -108,10 +147,25 @@ def _fold(row: Any, ci: str) -> str:
     if words.is_missing(row["ri"]):
         limit = words.bound(row["ci_low"], row["ci_high"])
         return limit.replace(">", "more than").replace("<", "less than") + "-fold"
-    inside = [f"{ci} {words.interval(row['ci_low'], row['ci_high'])}"]
-    inside = [t for t in inside if words.interval(row["ci_low"], row["ci_high"])]
+    inside = words.interval(row["ci_low"], row["ci_high"])
     q = words.equals("q", row.get("q_value")) or words.equals("p", row.get("p_value"))
-    return f"{words.number(row['ri'])}-fold" + (f" ({'; '.join([*inside, q] if q else inside)})" if inside or q else "")
+    said = "; ".join(t for t in (f"{ci} {inside}" if inside else "", q) if t)
+    return f"{words.number(row['ri'])}-fold" + (f" ({said})" if said else "")
+
+
+def _brief(row: Any) -> str:
+    """`2.99 (2.53 to 3.52)` or `> 5`."""
+    if words.is_missing(row["ri"]):
+        return words.bound(row["ci_low"], row["ci_high"])
+    inside = words.interval(row["ci_low"], row["ci_high"])
+    return words.number(row["ri"]) + (f" ({inside})" if inside else "")
+
+
+def _strength(row: Any) -> float:
+    """How far an index, or a bound, lies from 1."""
+    given = [float(v) for v in (row["ri"], row["ci_low"], row["ci_high"]) if not words.is_missing(v)]
+    given = [v for v in given if 0 < v < math.inf]
+    return abs(math.log(given[0])) if given else 0.0
 
 
 def _selected(record: RunRecord, table: pd.DataFrame) -> pd.Series[bool]:
@@ -161,7 +215,7 @@ def _resistance(record: RunRecord) -> str:
             return f"Whether a line is resistant to {what} could not be told from these data."
         return f"No line was shown to be resistant to {what}."
     if len(shown) <= 3:
-        said = [f"{r['model']} resists {r['drug']} {_fold(r, ci)}" for _, r in shown.iterrows()]
+        said = [f"{r['model']} resists {_drug(r)} {_fold(r, ci)}" for _, r in shown.iterrows()]
         return f"{words.listed(said)}."
     known = [float(v) for v in shown["ri"] if not words.is_missing(v)]
     reach = f", {words.number(min(known))}- to {words.number(max(known))}-fold" if known else ""
@@ -200,15 +254,17 @@ def _others(record: RunRecord) -> Iterable[Point]:
     target = "table-resistance_index"
 
     def by_model(rows: pd.DataFrame) -> tuple[str, ...]:
-        said: dict[str, list[str]] = {}
+        said: dict[str, list[tuple[float, str]]] = {}
         for _, r in rows.iterrows():
-            said.setdefault(str(r["model"]), []).append(f"{r['drug']} {_fold(r, ci)}")
-        return tuple(f"{model}: {words.listed(drugs)}" for model, drugs in said.items())
+            said.setdefault(str(r["model"]), []).append((-_strength(r), f"{_drug(r)} {_brief(r)}"))
+        return tuple(f"{model}: {', '.join(text for _, text in sorted(drugs))}" for model, drugs in said.items())
 
     if len(rest):
         tested = words.counted(len(rest), "comparison")
         crossed = rest[rest["verdict"] == "resistant"]
-        text = f"Shown in {len(crossed)} of {tested} with other drugs." if len(crossed) else f"None shown in {tested}."
+        scale = f"resistance index, {ci} in brackets"
+        text = f"Shown in {len(crossed)} of {tested} with other drugs ({scale})."
+        text = text if len(crossed) else f"None shown in {tested} with other drugs."
         yield Point("Cross-resistance", text, by_model(crossed), target)
     sensitive = table[table["verdict"] == "sensitive"]
     compared = words.counted(len(table), "comparison")
@@ -223,22 +279,33 @@ def _others(record: RunRecord) -> Iterable[Point]:
     untold = table[table["verdict"] == "untold"]
     if len(untold):
         items = tuple(
-            f"{r['model']}, {r['drug']}: {words.status(r['status'], r.get('reason', ''))}" for _, r in untold.iterrows()
+            f"{r['model']}, {_drug(r)}: {words.status(r['status'], r.get('reason', ''))}" for _, r in untold.iterrows()
         )
         text = f"{len(untold)} of {compared}."
         yield Point("Could not be told", text, items, target)
 
 
 def _interventions(record: RunRecord) -> Iterable[Point]:
+    """Entities that changed the response when interfered with: how many of the tests of each say so."""
     e = record.evidence
-    if e.empty:
-        return
-    q = e["q_value"].fillna(e["p_value"])
-    found = e[(e["level"] == "intervention") & (e["direction"] != 0) & (q <= ALPHA) & (e["entity_type"] != "drug")]
-    if len(found):
-        found = found.assign(_q=q[found.index]).sort_values(["_q", "entity", "claim"], kind="mergesort")
-        text = f"{words.counted(found['entity'].nunique(), 'entity', 'entities')} changed the response when interfered with."
-        yield Point("Interventions", text, tuple(found["claim"]), f"stream-{found['stream'].iloc[0]}")
+    tested = e[
+        (e["level"] == "intervention") & (e["entity_type"] != "drug") & e["status"].isin(["estimated", "censored"])
+    ]
+    items: list[tuple[float, str]] = []
+    for entity, rows in tested.groupby("entity", sort=True):
+        q = rows["q_value"].fillna(rows["p_value"])
+        clear = rows[(rows["direction"] != 0) & ((q <= ALPHA) | (rows["status"] == "censored"))]
+        for direction, what in ((1, "promotes resistance"), (-1, "restores sensitivity")):
+            agree = clear[clear["direction"] == direction]
+            if len(agree):
+                least = float(q[agree.index].min())
+                said = f"{len(agree)} of {words.counted(len(rows), 'test')}"
+                said += f", smallest q {words.p_value(least)}" if least == least else ""
+                items.append((least if least == least else 1.0, f"{entity} {what}: {said}"))
+    if items:
+        one = tested["stream"].iloc[0]
+        text = "What changed the response when it was knocked down, over-expressed, inhibited or combined."
+        yield Point("Interventions", text, tuple(t for _, t in sorted(items)), f"stream-{one}")
 
 
 def _trouble(record: RunRecord) -> Iterable[Point]:

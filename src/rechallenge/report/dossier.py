@@ -46,7 +46,7 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
     claim opens the rows that it came from, not their numbers alone.
     """
     ids = _Ids()
-    figures = [_figure(f, ids) for f in record.figures]
+    figures = _figures(record, ids)
     tables, front = _tables(record, ids)
     streams = _streams(record, figures, tables, ids)
     specs = {f["id"]: f["spec"] for f in figures if f["spec"]}
@@ -64,6 +64,7 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
             front=front,
             streams=streams,
             quality=[t for t in tables.values() if t.place == "quality"],
+            quality_figures=[f for f in figures if f["place"] == "quality"],
             others=[t for t in tables.values() if t.place == ""],
             models=_models(record),
             faults={s: [_fault(f) for f in record.faults if f.severity == s] for s in ("error", "warning", "note")},
@@ -132,15 +133,12 @@ def _tables(record: RunRecord, ids: _Ids) -> tuple[dict[str, _Table], list[_Tabl
 def _streams(
     record: RunRecord, figures: list[dict[str, Any]], tables: Mapping[str, _Table], ids: _Ids
 ) -> list[dict[str, Any]]:
-    names = dict.fromkeys([s.stream for s in record.steps] + [f.stream for f in record.figures])
-    names.update(dict.fromkeys(record.evidence["stream"].tolist()))
-    inputs = {s.name: s.inputs for s in record.steps}
     out = []
-    for name in names:
-        mine = [f for f in figures if f["stream"] == name]
+    for name in _stream_names(record):
+        mine = [f for f in figures if f["place"] == f"stream:{name}"]
         shown = [t for t in tables.values() if t.place == f"stream:{name}"]
         rows = record.evidence[record.evidence["stream"] == name]
-        links = {f["id"]: (f["title"], {f["step"], *inputs.get(f["step"], ())}) for f in mine}
+        links = {f["id"]: (f"Figure {f['number']}", f["about"]) for f in mine}
         table_ids = {t.view.name: (t.id, t.view.title) for t in tables.values()}
         claims: list[ClaimView] = claim_views(rows, links, table_ids, ids, most=CLAIMS)
         if mine or shown or claims:
@@ -157,7 +155,33 @@ def _streams(
     return out
 
 
-def _figure(figure: FigureRecord, ids: _Ids) -> dict[str, Any]:
+def _stream_names(record: RunRecord) -> list[str]:
+    """Streams in the order in which they ran."""
+    names = dict.fromkeys([s.stream for s in record.steps] + [f.stream for f in record.figures])
+    return list(dict.fromkeys([*names, *record.evidence["stream"].tolist()]))
+
+
+def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
+    """All figures, numbered in the order of the page: stream by stream, then those that judge the data."""
+    steps = {s.name: s for s in record.steps}
+    same = Counter((f.step, f.title) for f in record.figures)
+    seen: Counter[tuple[str, str]] = Counter()
+    made = []
+    for f in record.figures:
+        key = (f.step, f.title)
+        seen[key] += 1
+        title = f"{f.title} ({seen[key]} of {same[key]})" if same[key] > 1 else f.title
+        about = (f.step, *(steps[f.step].inputs if f.step in steps else ()))
+        judges = any(word in f.step for word in ("quality", "plate"))
+        made.append({**_figure(f, title), "place": "quality" if judges else f"stream:{f.stream}", "about": set(about)})
+    order = {name: i for i, name in enumerate(_stream_names(record))}
+    made.sort(key=lambda f: order.get(f["place"].removeprefix("stream:"), len(order)))
+    for number, f in enumerate(made, start=1):
+        f |= {"id": ids("figure", f["name"]), "number": number}
+    return made
+
+
+def _figure(figure: FigureRecord, title: str) -> dict[str, Any]:
     """What the template needs of a figure; `spec` is None where it is too large to be drawn in the page."""
     svg, png = figure.files.get("svg", b""), figure.files.get("png", b"")
     picture = ""
@@ -169,13 +193,10 @@ def _figure(figure: FigureRecord, ids: _Ids) -> dict[str, Any]:
     light = len(json.dumps(figure.spec)) <= HEAVY_SPEC
     stem = quote(figure.name)
     return {
-        "id": ids("figure", figure.name),
         "name": figure.name,
-        "title": figure.title,
+        "title": title,
         "caption": figure.caption,
-        "alt": ". ".join(t.rstrip(".") for t in (figure.title, figure.caption) if t) + ".",
-        "step": figure.step,
-        "stream": figure.stream,
+        "alt": ". ".join(t.rstrip(".") for t in (title, figure.caption) if t) + ".",
         "picture": picture,
         "wide": width > DOUBLE * 0.75,
         "files": [

@@ -103,8 +103,8 @@ def _cited(step: StepRecord, references: dict[str, int]) -> str:
         used.update(cited)
         return f" [{', '.join(str(n) for n in cited)}]"
 
-    sentence = _CITED.sub(numbers, sentence)
-    sentence = _BARE.sub(numbers, sentence).replace("  ", " ")
+    sentence = _BARE.sub(numbers, _CITED.sub(numbers, sentence))
+    sentence = sentence.replace("  [", " [").replace("( [", "([")
     others = sorted({_number(r, references) for r in step.reference} - used)
     if others:
         sentence, stop = (sentence[:-1], ".") if sentence.endswith(".") else (sentence, "")

@@ -59,6 +59,7 @@ def theme() -> dict[str, Any]:
         "background": "white",
         "padding": 2,
         "aria": False,
+        "tooltipFormat": {"numberFormat": ".4~g"},
         "view": {"stroke": None, "continuousWidth": 160, "continuousHeight": 110, "step": 10},
         "axis": {**line, **text, "grid": False, "titlePadding": 3, "labelPadding": 2, "labelLimit": 110},
         "axisQuantitative": {"tickCount": 5},

@@ -12,10 +12,12 @@ import pandas as pd
 
 from rechallenge.report import words
 
-#: columns shown at once; the others open on request
-VISIBLE = 11
+#: characters that a row may take on the page before further columns are hidden (they open on request)
+WIDTH = 112
 #: text longer than this is for machines (covariances and the like) and stays in the file
 LONGEST = 160
+#: text up to this length is kept on one line
+SHORT = 24
 _ALWAYS = ("p_value", "q_value", "status", "verdict", "n", "n_replicates", "claim", "summary", "reason")
 _COUNTS = ("row", "n", "rank", "day", "df")
 
@@ -51,7 +53,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class TableView:
-    """A table ready to be printed. `left_out` names columns that are not shown and why."""
+    """A table ready to be printed.
+
+    `order` says which rows of a longer table are shown, `same` what is the same in all rows, `left_out` which columns
+    are not shown, and why.
+    """
 
     name: str
     title: str
@@ -59,6 +65,7 @@ class TableView:
     rows: tuple[tuple[Cell, ...], ...]
     total: int
     order: str = ""
+    same: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -71,25 +78,13 @@ class TableView:
         return zip(self.columns, row, strict=True)
 
 
-def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, visible: int = VISIBLE) -> TableView:
+def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, width: int = WIDTH) -> TableView:
     """The first `most` rows of a table (of a longer one: those with the smallest p), formatted column by column."""
     total = len(frame)
-    order = ""
-    if total > most:
-        by = next((c for c in ("rank", "q_value", "p_value") if c in frame.columns), "")
-        if by:
-            values = pd.to_numeric(frame[by], errors="coerce")
-            second = pd.to_numeric(frame["p_value"], errors="coerce") if "p_value" in frame.columns else values
-            frame = frame.iloc[np.lexsort((second.fillna(np.inf), values.fillna(np.inf)))]
-            order = "by rank" if by == "rank" else f"with the smallest {words.heading(by)}"
-        else:
-            order = "in the order of the file"
-        frame = frame.iloc[:most]
-    frame = frame.reset_index(drop=True)
+    frame, order = _first(frame, most)
     folded = _Folded(frame)
-    made: list[tuple[Column, list[Cell]]] = []
+    made: list[tuple[str, str, list[Cell]]] = []
     left_out: list[str] = []
-    shown = 0
     for c in [str(c) for c in frame.columns if not str(c).startswith("_") and str(c) not in folded.hidden]:
         if _for_machines(c, frame[c]):
             left_out.append(f"{c} (long)")
@@ -98,14 +93,50 @@ def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, vi
         if cells and all(cell.kind == "missing" for cell in cells):
             left_out.append(f"{c} (empty)")
             continue
-        more = c not in _ALWAYS and (shown >= visible or c == "source_rows")
-        shown += not more
-        made.append((Column(c, head, _is_number(frame[c]) and c not in folded.interval, more), cells))
-    if sum(c.more for c, _ in made) <= 2:
-        made = [(Column(c.name, c.heading, c.numeric, False), cells) for c, cells in made]
-    columns = tuple(c for c, _ in made)
-    rows = tuple(zip(*[cells for _, cells in made], strict=True)) if made else ()
-    return TableView(name, title or words.title(name), columns, rows, total, order, tuple(left_out))
+        made.append((c, head, cells))
+    same = {c: f"{head} {cells[0].text}" for c, head, cells in made[1:] if _constant(c, cells)}
+    hidden = _hidden([(c, head, cells) for c, head, cells in made if c not in same], width) | set(same)
+    columns = tuple(
+        Column(c, head, _is_number(frame[c]) and c not in folded.interval, c in hidden) for c, head, _ in made
+    )
+    rows = tuple(zip(*[cells for _, _, cells in made], strict=True)) if made else ()
+    return TableView(
+        name, title or words.title(name), columns, rows, total, order, tuple(same.values()), tuple(left_out)
+    )
+
+
+def _first(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
+    """At most `most` rows, and how they were chosen."""
+    if len(frame) <= most:
+        return frame.reset_index(drop=True), ""
+    by = next((c for c in ("rank", "q_value", "p_value") if c in frame.columns), "")
+    if not by:
+        return frame.iloc[:most].reset_index(drop=True), "in the order of the file"
+    values = pd.to_numeric(frame[by], errors="coerce").fillna(np.inf)
+    second = pd.to_numeric(frame["p_value"], errors="coerce").fillna(np.inf) if "p_value" in frame.columns else values
+    chosen = frame.iloc[np.lexsort((second, values))[:most]].reset_index(drop=True)
+    return chosen, "by rank" if by == "rank" else f"with the smallest {words.heading(by)}"
+
+
+def _constant(name: str, cells: list[Cell]) -> bool:
+    """The same in every row of a table of some length, and nothing that a reader looks for in each row."""
+    return len(cells) > 3 and name not in _ALWAYS and len({cell.text for cell in cells}) == 1
+
+
+def _hidden(columns: list[tuple[str, str, list[Cell]]], width: int) -> set[str]:
+    """Columns that do not fit into a row of `width` characters; those that are always shown are counted first."""
+    need = {}
+    for c, head, cells in columns:
+        longest = max((len(cell.text) for cell in cells), default=0)
+        need[c] = 3 + max(min(longest, SHORT), *(len(w) for w in head.split()))
+    left = width - sum(need[c] for c in need if c in _ALWAYS)
+    out = set()
+    for c in [c for c in need if c not in _ALWAYS]:
+        if c == "source_rows" or need[c] > left:
+            out.add(c)
+        else:
+            left -= need[c]
+    return out
 
 
 def _is_number(values: pd.Series[Any]) -> bool:
@@ -134,7 +165,10 @@ def _column(name: str, frame: pd.DataFrame, folded: _Folded) -> tuple[str, list[
     if _is_number(frame[name]):
         rows = [frame.iloc[i] for i in range(len(frame))] if name in folded.bounds else []
         return words.heading(name), _numbers(name, values, [folded.bound(name, row) for row in rows])
-    return words.heading(name), [_text(v) for v in values]
+    cells = [_text(v) for v in values]
+    if max((len(cell.text) for cell in cells), default=0) <= SHORT:
+        cells = [Cell(cell.text, cell.sort, cell.kind or "short") for cell in cells]
+    return words.heading(name), cells
 
 
 class _Folded:

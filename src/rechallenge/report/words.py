@@ -174,15 +174,20 @@ def interval(low: Any, high: Any) -> str:
     """`3.10 to 4.80`, an open side as infinity; empty where neither limit is known.
 
     >>> interval(3.1, 4.8), interval(10, float("inf")), interval(None, 2)
-    ('3.10 to 4.80', '10.0 to ∞', '')
+    ('3.10 to 4.80', '10 to ∞', '')
     """
     if not (_finite(low) or _finite(high)) or is_missing(low) or is_missing(high):
         return ""
-    return f"{number(low)} to {number(high)}"
+    exact = _infinite(low) or _infinite(high)
+    return f"{number(low, trim=exact)} to {number(high, trim=exact)}"
 
 
 def _finite(value: Any) -> bool:
     return not is_missing(value) and math.isfinite(float(value))
+
+
+def _infinite(value: Any) -> bool:
+    return not is_missing(value) and math.isinf(float(value))
 
 
 def heading(column: str) -> str:

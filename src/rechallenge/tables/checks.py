@@ -188,7 +188,7 @@ def _repeats(
         where = f"row {rows[first]}" + (f" of {files[first]}" if files[first] != files[i] else "")
         numbers = [int(rows[i]) for i, _ in pairs]
         shown = ", ".join(map(str, numbers[1:9])) + (" ..." if len(pairs) > 9 else "")
-        rest = f" So with row{'s' if len(pairs) > 2 else ''} {shown}." if len(pairs) > 1 else ""
+        rest = f" The same holds for row{'s' if len(pairs) > 2 else ''} {shown}." if len(pairs) > 1 else ""
         if code == "duplicate-well":
             message = f"the same well is there twice: it repeats {where}.{rest}"
             remedy = "Remove one of the two, or mend its plate or well."

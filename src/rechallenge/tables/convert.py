@@ -60,7 +60,7 @@ def convert(
     book.faults += [
         f.at(file=file, sheet=grid.sheet, row=grid.header_row)
         for f in heads.faults
-        if not (f.code == "empty-heading" and f.column in merged)
+        if not (merged and (f.code == "missing-column" or (f.code == "empty-heading" and f.column in merged)))
     ]
     merged_fault(grid, book)
     broken = any(f.severity == "error" for f in book.faults)

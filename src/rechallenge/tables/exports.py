@@ -134,11 +134,11 @@ def _rows(text: str) -> list[list[str]]:
 
 
 def _numbers(lines: Sequence[str], delimiter: str) -> int:
-    """How many cells of the file are numbers when it is split so; rows with one cell do not count."""
+    """How many cells of the file are numbers when it is split so; rows of one cell do not count."""
     total = 0
     for line in lines[:5000]:
         cells = line.split(delimiter) if delimiter != " " else line.split()
-        if len(cells) > 2:
+        if len(cells) > 1:
             values = [x.strip().strip('"') for x in cells]
             total += sum(number(x) is not None or number(x, ",") is not None for x in values)
     return total
@@ -297,7 +297,7 @@ def _named(out: Export, file: str) -> None:
         ordinal = str(order.index(own) + 1)
         full = stem if len(order) == 1 and (own in ("1", base) or own == r.sheet) else f"{stem}:{own}"
         also = [*r.names]
-        if not any(n.isdigit() for n in also):
+        if not any(n.isdecimal() for n in also):
             also.append(ordinal)
         if len(order) == 1:
             also += [stem, base, file]

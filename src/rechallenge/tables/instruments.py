@@ -55,7 +55,7 @@ def _starts(sheets: Sequence[Sheet], *texts: str, rows: int | None = 60) -> bool
 def _kaleido(sheets: Sequence[Sheet]) -> bool:
     return any(
         c.startswith(("EnSight Results from", "Exported with Kaleido"))
-        or (c.startswith("Kaleido ") and c[8:9].isdigit())
+        or (c.startswith("Kaleido ") and c[8:9].isdecimal())
         for c in _cells(sheets)
     )
 
@@ -170,7 +170,7 @@ def _reads(model: dict[str, Any]) -> list[PlateRead]:
         cells = {w: Cell(error or text, 0) for w, text, error in _placed(wells)}
         if cells:
             digits = plate.lower().removeprefix("plate").strip()
-            names = (plate, digits) if digits.isdigit() and digits != plate else (plate,)
+            names = (plate, digits) if digits.isdecimal() and digits != plate else (plate,)
             out.append(PlateRead(tuple(n for n in names if n), label, cells, "", again, calculated))
     return out
 

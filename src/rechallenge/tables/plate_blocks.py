@@ -65,7 +65,7 @@ def _column_numbers(row: Sequence[str]) -> tuple[int, int, int] | None:
     filled = filled_in(row)
     for at in filled[:3]:
         run = 0
-        while at + run < len(row) and row[at + run].isdigit() and int(row[at + run]) == int(row[at]) + run:
+        while at + run < len(row) and row[at + run].isdecimal() and int(row[at + run]) == int(row[at]) + run:
             run += 1
         if run >= 3 and 1 <= int(row[at]) <= 49 - run:
             after = [i for i in filled if i >= at + run]

@@ -65,7 +65,7 @@ def _plate_information(out: Heading, keys: Sequence[str], values: Sequence[str])
     entry = {key: value for key, value in zip(keys, values, strict=False) if key and value}
     barcode = entry.get("barcode", "")
     out.names = [x for x in (barcode if barcode.upper() not in ("N/A", "NA") else "", entry.get("plate", "")) if x]
-    out.repeat = int(entry["repeat"]) if entry.get("repeat", "").isdigit() else 1
+    out.repeat = int(entry["repeat"]) if entry.get("repeat", "").isdecimal() else 1
     out.calculated = "formula" in entry
     out.sections = True
     out.label = entry.get("formula") or entry.get("label") or ""

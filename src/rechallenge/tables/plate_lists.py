@@ -107,7 +107,7 @@ def _read_list(
             return unquoted(line[k]) if k is not None and k < len(line) else ""
 
         name = next((t for t in map(at, plate) if t and t.upper() not in ("N/A", "NA")), "")
-        again = int(at(repeat)) if at(repeat).isdigit() else 1
+        again = int(at(repeat)) if at(repeat).isdecimal() else 1
         here = _well_at(row, well, pair)
         for k in values:
             wells = reads.setdefault((name, at(numbered), again, heading[k]), {})

@@ -182,6 +182,8 @@ def grid_of_parquet(data: bytes) -> Grid:
 
     try:
         table = pq.read_table(pa.BufferReader(data))
+        table.validate(full=True)
+        columns = {n: _arrow(table[i]) for i, n in enumerate(table.column_names) if i < MAX_COLUMNS}
     except (pa.ArrowException, OSError, ValueError) as e:
         raise refuse(
             "corrupt",
@@ -195,7 +197,7 @@ def grid_of_parquet(data: bytes) -> Grid:
     names = [n for n in table.column_names if not n.startswith("__index_level_")]
     return Grid(
         headings=tuple(names),
-        columns=tuple(_arrow(table[table.column_names.index(n)]) for n in names),
+        columns=tuple(columns[n] for n in names),
         rows=np.arange(2, 2 + table.num_rows),
         how=("Parquet",),
     )

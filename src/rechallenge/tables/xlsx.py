@@ -1,4 +1,4 @@
-"""What an XLSX or XLSB workbook declares, looked at before its cells are inflated into memory.
+"""What a workbook declares (XLSX, XLSB and ODS here, XLS in `xls`), looked at before its cells are inflated into memory.
 
 The reader of cells gives an empty cell for a formula whose result was never saved and for an error such as
 #DIV/0!, and makes room for every cell up to the last one, so that one stray cell in the bottom right corner asks
@@ -16,6 +16,7 @@ from io import BytesIO
 from xml.etree import ElementTree
 
 from rechallenge.tables.sniff import refuse
+from rechallenge.tables.xls import flawed_cells
 
 MAX_INFLATED = 2 * 2**30
 MAX_RATIO = 200
@@ -35,6 +36,9 @@ _ERROR = re.compile(
 _ERROR_FIRST = re.compile(
     rb'<c\b[^>]*?\st="e"[^>]*?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*>(?:\s*<f\b[^>]*?(?:/>|>[^<]*</f>))?\s*<v>([^<]*)</v>'
 )
+_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*?)(/?)>")
+_ODS_ROWS = re.compile(rb'table:number-rows-repeated="(\d{1,9})"')
+_ODS_COLUMNS = re.compile(rb'table:number-columns-repeated="(\d{1,9})"')
 _NS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
 
@@ -46,17 +50,15 @@ class Flaws:
 
 
 def survey(data: bytes, kind: str) -> dict[str, Flaws]:
-    """Refuse a workbook that would not fit in memory; otherwise, for XLSX, the flawed cells of each sheet by name.
+    """Refuse a workbook that would not fit in memory; otherwise, for XLSX and XLS, the flawed cells of each sheet by name.
 
     Raises InputFaults (without file) with the codes `zip-bomb`, `stray-cell` and `corrupt`.
     """
     if kind == "xls":
-        return {}
+        return {name: Flaws(cells) for name, cells in flawed_cells(data).items()}
     try:
         with zipfile.ZipFile(BytesIO(data)) as book:
             _refuse_bombs(book)
-            if kind == "ods":
-                return {}
             names = _sheet_files(book) if kind == "xlsx" else {}
             by_file = {file: name for name, file in names.items()}
             found: dict[str, Flaws] = {}
@@ -66,6 +68,8 @@ def survey(data: bytes, kind: str) -> dict[str, Flaws]:
                 if kind == "xlsx" and re.match(r"xl/worksheets/[^/]+\.xml$", info.filename):
                     sheet = by_file.get(info.filename, info.filename)
                     found[sheet] = _scan_xml(book, info, sheet)
+                elif kind == "ods" and info.filename == "content.xml":
+                    _scan_ods(book, info)
                 elif kind == "xlsb" and re.match(r"xl/worksheets/[^/]+\.bin$", info.filename):
                     _scan_binary(book, info)
                 else:
@@ -122,18 +126,18 @@ def _sheet_files(book: zipfile.ZipFile) -> dict[str, str]:
     return files
 
 
-def _pieces(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The XML of a sheet in pieces that end between two cells."""
+def _pieces(book: zipfile.ZipFile, info: zipfile.ZipInfo, tag: bytes = b"<c ") -> Iterator[bytes]:
+    """The XML of a sheet in pieces that end before one of these tags."""
     rest = b""
     with book.open(info) as stream:
         while chunk := stream.read(_CHUNK):
             rest += chunk
-            cut = rest.rfind(b"<c ")
+            cut = rest.rfind(tag)
             if cut > 0:
                 yield rest[:cut]
                 rest = rest[cut:]
             elif len(rest) > 16 * _CHUNK:
-                raise ValueError("a cell of more than 64 MB")
+                raise ValueError("a row or cell of more than 64 MB")
     yield rest
 
 
@@ -163,6 +167,31 @@ def _scan_xml(book: zipfile.ZipFile, info: zipfile.ZipInfo, sheet: str) -> Flaws
         positions = [_column(c) for c in columns]
         _refuse_area(rows[1], max(positions) + 1, sheet, f"{stray[0]}{stray[1]}")
     return flaws
+
+
+def _scan_ods(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
+    """Rows and columns of the sheets of an OpenDocument file, where one element may stand for many rows or cells."""
+    row = last_row = last_column = 0
+    for piece in _pieces(book, info, b"<table:table-row"):
+        for part in re.split(rb"(?=<table:table-row\b)", piece):
+            if not part.startswith(b"<table:table-row"):
+                continue
+            row += _repeated(_ODS_ROWS, part[: part.find(b">")])
+            column = used = 0
+            for cell, closed in _ODS_CELL.findall(part):
+                column += _repeated(_ODS_COLUMNS, cell)
+                if not closed or b"office:value" in cell:
+                    used = column
+            if used:
+                last_row, last_column = max(last_row, row), max(last_column, used)
+            if b"</table:table>" in part:
+                _refuse_area(last_row, last_column, "", f"row {last_row}")
+                row = last_row = last_column = 0
+
+
+def _repeated(pattern: re.Pattern[bytes], element: bytes) -> int:
+    found = pattern.search(element)
+    return int(found[1]) if found else 1
 
 
 def _scan_binary(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:

@@ -18,35 +18,60 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.assays.dose_response.claims import perturbation_claims, resistance_claims, stage_claims
-from rechallenge.assays.dose_response.contract import VIABILITY
+from rechallenge.assays.dose_response.contract import PLATES, VIABILITY
 from rechallenge.assays.dose_response.curves import curves
+from rechallenge.assays.dose_response.figures import (
+    dose_response_curves,
+    medium_curves,
+    perturbation_curves,
+    stage_curves,
+)
 from rechallenge.assays.dose_response.metrics import drug_sensitivity_score, growth_rate_metrics
 from rechallenge.assays.dose_response.normalise import growth_rate_value, responses
 from rechallenge.assays.dose_response.perturbations import parse as parse_perturbation
 from rechallenge.assays.dose_response.quality import plate_quality
 from rechallenge.assays.dose_response.resistance import compare, cross_resistance, resistance_index
 from rechallenge.assays.dose_response.shifts import medium_shift, perturbation_shift
+from rechallenge.assays.dose_response.summaries import (
+    cross_resistance_matrix,
+    medium_forest,
+    perturbation_forest,
+    plate_maps,
+    resistance_forest,
+    stage_trend_figure,
+)
 from rechallenge.assays.dose_response.trend import stage_trend
 
 __all__ = [
+    "PLATES",
     "VIABILITY",
     "compare",
     "cross_resistance",
+    "cross_resistance_matrix",
     "curves",
+    "dose_response_curves",
     "drug_sensitivity_score",
     "fit_curves",
     "growth_rate_metrics",
     "growth_rate_value",
+    "medium_curves",
+    "medium_forest",
     "medium_shift",
     "parse_perturbation",
     "perturbation_claims",
+    "perturbation_curves",
+    "perturbation_forest",
     "perturbation_shift",
+    "plate_maps",
     "plate_quality",
     "resistance_claims",
+    "resistance_forest",
     "resistance_index",
     "responses",
     "stage_claims",
+    "stage_curves",
     "stage_trend",
+    "stage_trend_figure",
 ]
 
 

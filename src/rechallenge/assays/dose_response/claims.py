@@ -106,7 +106,7 @@ def resistance_claims(resistance_index: pd.DataFrame) -> pd.DataFrame:
                 "effect_unit": "log2 resistance index",
                 **_estimate(row, row.log2_ri),
                 "analysis": "resistance_index",
-                "source_table": "resistance_index",
+                "source_table": row.source_table,
                 "source_rows": row.source_rows,
                 "claim": _sentence(text, row.reason),
             }
@@ -141,7 +141,7 @@ def stage_claims(stage_trend: pd.DataFrame) -> pd.DataFrame:
                 "effect_unit": "log2 IC50 per stage",
                 **out,
                 "analysis": "stage_trend",
-                "source_table": "stage_trend",
+                "source_table": row.source_table,
                 "source_rows": row.source_rows,
                 "claim": _sentence(text, row.reason),
             }
@@ -177,7 +177,7 @@ def perturbation_claims(perturbation_shift: pd.DataFrame) -> pd.DataFrame:
                 "effect_unit": "log2 ratio of IC50",
                 **_estimate(row, row.log2_ratio),
                 "analysis": "perturbation_shift",
-                "source_table": "perturbation_shift",
+                "source_table": row.source_table,
                 "source_rows": row.source_rows,
                 "claim": _sentence(text, row.reason),
             }

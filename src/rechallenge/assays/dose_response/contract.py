@@ -14,6 +14,9 @@ from rechallenge.assays.dose_response.rules import (
     zero_dose_is_vehicle,
 )
 from rechallenge.tables.contract import Column, Contract
+from rechallenge.tables.plates import PLATES
+
+__all__ = ["PLATES", "VIABILITY"]
 
 VIABILITY = Contract(
     name="viability",

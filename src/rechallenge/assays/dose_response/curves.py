@@ -81,6 +81,7 @@ COLUMNS = (
     "parameters",
     "covariance",
     "replicate_pull",
+    "source_table",
     "source_rows",
 )
 
@@ -185,16 +186,14 @@ def curves(
     growth = growth_rate_metrics(dosed["curve"], dosed["dose_um"], dosed["gr"], total)
     for name in ("gr50_um", "gr50_bound", "gr_max", "gr_aoc", "gec50_um", "gr_inf", "h_gr"):
         out[name] = getattr(growth, name)
-    out["source_rows"] = _origins(responses, table)
+    out["source_table"], out["source_rows"] = _origins(responses, table)
     return finish_curves(out)
 
 
-def _origins(responses: pd.DataFrame, table: pd.DataFrame) -> list[str]:
-    """Rows of the lab's own tables behind every curve."""
-    keys = list(CURVE)
+def _origins(responses: pd.DataFrame, table: pd.DataFrame) -> tuple[list[str], list[str]]:
+    """The lab's own tables, and the rows of them, behind every curve."""
     used = responses[(responses["excluded"] == "") & (responses["source_rows"] != "")]
-    if used.empty:
-        return [""] * len(table)
-    numbered = used.merge(table.assign(_curve=range(len(table))), on=keys, how="inner")
-    texts = {i: join_rows(g) for i, g in numbered.groupby("_curve")["source_rows"]}
-    return [texts.get(i, "") for i in range(len(table))]
+    numbered = used.merge(table.assign(_curve=range(len(table))), on=list(CURVE), how="inner").groupby("_curve")
+    names = {i: ", ".join(sorted(set(g))) for i, g in numbered["source_table"]}
+    rows = {i: join_rows(g) for i, g in numbered["source_rows"]}
+    return [names.get(i, "") for i in range(len(table))], [rows.get(i, "") for i in range(len(table))]

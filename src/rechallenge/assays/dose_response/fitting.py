@@ -98,7 +98,8 @@ def fit(points: pd.DataFrame, free: NDArray[np.bool_], chosen: dict[str, Any]) -
     from rechallenge.stats.hill import Bounds, Reason, fit_hill
 
     total = free.size
-    order: tuple[Model, ...] = {"4p": ("4p", "3p", "2p"), "3p": ("3p", "2p"), "2p": ("2p",)}[chosen["model"]]
+    models: dict[str, tuple[Model, ...]] = {"4p": ("4p", "3p", "2p"), "3p": ("3p", "2p"), "2p": ("2p",)}
+    order = models[chosen["model"]]
     bounds = Bounds(h=(chosen["slope_low"], chosen["slope_high"]), einf=(chosen["einf_low"], chosen["einf_high"]))
     fixed = 1.0 if chosen["e0"] in ("auto", "free") else float(chosen["e0"])
     number, dose = points["curve"].to_numpy(), points["dose_um"].to_numpy()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -32,6 +32,7 @@ RESPONSE_COLUMNS = (
     "gr",
     "reference",
     "excluded",
+    "source_table",
     "source_rows",
 )
 _ALSO = {
@@ -51,7 +52,8 @@ def wells(viability: pd.DataFrame | None, plates: pd.DataFrame | None = None) ->
     the plate the replicate's. Raises ValueError where one of those columns is missing, NotApplicable where there is
     no table.
     """
-    parts = [_tidy(t) for t in (viability, plates) if t is not None and len(t)]
+    given = {"viability": viability, "plates": plates}
+    parts = [_tidy(t).assign(source_table=name) for name, t in given.items() if t is not None and len(t)]
     if not parts:
         raise NotApplicable("There is neither a table of viability nor one of plates.")
     out = pd.concat(parts, ignore_index=True)
@@ -110,8 +112,10 @@ def join_rows(texts: Iterable[str]) -> str:
     return source_rows(files, rows)
 
 
-def _centre(values: pd.core.groupby.SeriesGroupBy, how: Centre) -> pd.Series:
-    return values.mean() if how == "mean" else values.median()
+def _centre(values: Any, how: Centre) -> pd.Series:
+    """Mean or median of every group."""
+    found: pd.Series = values.mean() if how == "mean" else values.median()
+    return found
 
 
 def _look_up(frame: pd.DataFrame, keys: list[str], values: pd.Series) -> pd.Series:
@@ -177,7 +181,7 @@ def growth_rate_value(fraction: pd.Series, time0: pd.Series) -> pd.Series:
     grown = (time0 > 0) & (time0 < 1)
     doublings = -np.log2(time0.where(grown))
     left = np.log2(fraction.where(fraction > 0)) / doublings
-    value = 2.0 * 2.0**left - 1.0
+    value: pd.Series = 2.0 * 2.0**left - 1.0
     return value.mask((fraction <= 0) & grown, -1.0)
 
 
@@ -215,7 +219,8 @@ def responses(
 
     `response` is a fraction of vehicle; `sd_wells` and `n_wells` describe the technical wells behind it; `gr` is the
     growth-rate inhibition value where a time-zero signal was given; `reference` says what the wells were divided
-    by. Wells that could not be used stay in the table with the reason in `excluded` and no response. Raises
+    by. Wells that are not used stay in the table with the reason in `excluded` (those that were marked to be left out
+    with their response). Raises
     NotApplicable where there is no well with a drug, ValueError for an unknown option.
     """
     for name, value, known in (
@@ -238,11 +243,11 @@ def responses(
     why = why.mask((why == "") & ~given & (ref["why"] != ""), ref["why"])
     why = why.mask((why == "") & ~np.isfinite(work["value"]), "not a finite number")
     work["excluded"] = why
-    work.loc[why != "", "value"] = np.nan
+    work.loc[(why != "") & (work["exclude"] == ""), "value"] = np.nan
     kept = work[work["well_type"].isin(["sample", "vehicle"])]
     if not (kept["well_type"] == "sample").any():
         raise NotApplicable("No well holds a drug.")
-    keys = [*CURVE, "dose_um", "replicate", "plate", "well_type", "reference", "excluded"]
+    keys = [*CURVE, "dose_um", "replicate", "plate", "well_type", "reference", "excluded", "source_table"]
     groups = kept.groupby(keys, dropna=False, sort=True)
     out = groups.agg(
         response=("value", "mean"), sd_wells=("value", "std"), n_wells=("value", "size"), time0=("time0", "mean")

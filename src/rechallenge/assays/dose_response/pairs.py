@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -220,7 +221,11 @@ def _point(at: Located) -> Floats:
 
 
 def _test(
-    interval: object, gap: Floats, df: Floats, both: NDArray[np.bool_], testable: NDArray[np.bool_]
+    interval: Callable[[Floats], tuple[Floats, Floats]],
+    gap: Floats,
+    df: Floats,
+    both: NDArray[np.bool_],
+    testable: NDArray[np.bool_],
 ) -> tuple[Floats, Floats]:
     """Signed t at which the interval just reaches a ratio of 1 (by bisection), and its two-sided p."""
     from scipy.stats import t as student
@@ -254,9 +259,7 @@ def _covariance(curves: pd.DataFrame, top: Ints, bottom: Ints) -> tuple[Floats, 
     return covariance, shared
 
 
-def _reasons(
-    curves: pd.DataFrame, top: Ints, bottom: Ints, status: NDArray[np.str_], replicated: NDArray[np.bool_]
-) -> list[str]:
+def _reasons(curves: pd.DataFrame, top: Ints, bottom: Ints, status: NDArray[np.str_], replicated: Bools) -> list[str]:
     given, bound = _words(curves, "reason"), _words(curves, "ic50_bound")
     state, model = _words(curves, "status"), _words(curves, "model")
     out = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,7 @@ COLUMNS = (
     "auc_ci_low",
     "auc_ci_high",
     "auc_p_value",
+    "source_table",
     "source_rows",
 )
 SELECTING, CROSS, PLAIN, COLLATERAL = (
@@ -81,11 +82,16 @@ def ic50_text(curves: pd.DataFrame, row: int) -> str:
     return f"{value['ic50_um']:.3g}" if pd.notna(value.get("ic50_um")) else ""
 
 
-def sources(curves: pd.DataFrame, *rows: int) -> str:
-    """Rows of the lab's tables behind several curves."""
+def with_sources(out: pd.DataFrame, curves: pd.DataFrame, rows: Iterable[Iterable[int]]) -> pd.DataFrame:
+    """The table with the lab's own tables, and the rows of them, behind the curves of every row (-1: no curve)."""
     if "source_rows" not in curves.columns:
-        return ""
-    return join_rows([str(curves["source_rows"].iloc[r]) for r in rows])
+        return out.assign(source_table="", source_rows="")
+    tables, origins = curves["source_table"].tolist(), curves["source_rows"].tolist()
+    kept = [[r for r in some if r >= 0] for some in rows]
+    return out.assign(
+        source_table=[", ".join(sorted({str(tables[r]) for r in some if tables[r]})) for some in kept],
+        source_rows=[join_rows([str(origins[r]) for r in some]) for some in kept],
+    )
 
 
 def stage_number(stage: str) -> float:
@@ -166,7 +172,7 @@ def resistance_index(
     """
     table = filled(curves)
     resistant = models[(models["role"] == "resistant") & (models["parent"].fillna("") != "")]
-    rows, first, second = [], [], []
+    rows: list[dict[str, Any]] = []
     for line in each(resistant):
         ours = _untouched(table[table["model"] == line.model])
         theirs = table[table["model"] == line.parent]
@@ -184,14 +190,12 @@ def resistance_index(
                     "_second": -1 if partner is None else partner,
                 }
             )
-            if partner is not None:
-                first.append(index)
-                second.append(partner)
     if not rows:
         raise NotApplicable("No resistant model with a parent has a dose-response curve.")
     named = pd.DataFrame(rows)
-    compared = pairs.compare(table, first, second, confidence=confidence, paired=paired)
-    compared.index = named.index[named["_second"] >= 0]
+    there = named[named["_second"] >= 0]
+    compared = pairs.compare(table, there["_first"], there["_second"], confidence=confidence, paired=paired)
+    compared.index = there.index
     out = named.join(compared)
     alone = out["_second"] < 0
     out["status"] = out["status"].mask(alone, "not_testable")
@@ -201,9 +205,7 @@ def resistance_index(
     out["verdict"] = [_verdict(row, alpha) for row in each(out)]
     out["ic50_resistant"] = [ic50_text(table, i) for i in out["_first"]]
     out["ic50_parental"] = [ic50_text(table, i) if i >= 0 else "" for i in out["_second"]]
-    out["source_rows"] = [
-        sources(table, *(i for i in pair if i >= 0)) for pair in zip(out["_first"], out["_second"], strict=True)
-    ]
+    out = with_sources(out, table, zip(out["_first"], out["_second"], strict=True))
     out = out.rename(
         columns={
             "ratio": "ri",

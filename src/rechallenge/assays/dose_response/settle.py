@@ -72,5 +72,7 @@ def _say(table: pd.DataFrame, where: pd.Series, words: str) -> None:
 def _flat_score(mean: pd.Series, chosen: dict[str, Any]) -> pd.Series:
     """Drug sensitivity score of a constant response."""
     a, threshold = 100.0 * (1.0 - mean), chosen["dss_threshold"]
-    score = (100.0 * (a - threshold) / (100.0 - threshold)).clip(lower=0.0)
-    return score / np.log10(a.where(a > threshold, 10.0)) if chosen["dss_type"] >= 2 else score
+    score: pd.Series = (100.0 * (a - threshold) / (100.0 - threshold)).clip(lower=0.0)
+    if chosen["dss_type"] >= 2:
+        score = score / np.log10(a.where(a > threshold, 10.0))
+    return score

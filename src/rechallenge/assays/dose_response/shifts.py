@@ -18,7 +18,7 @@ from rechallenge.assays.dose_response.resistance import (
     UNTESTED,
     filled,
     ic50_text,
-    sources,
+    with_sources,
 )
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
@@ -48,6 +48,7 @@ _RATIO = (
     "auc_ci_low",
     "auc_ci_high",
     "auc_p_value",
+    "source_table",
     "source_rows",
 )
 PERTURBATION_COLUMNS = (
@@ -89,9 +90,7 @@ def _shift(
     out["verdict"] = np.where(called & up, RAISES, np.where(called, LOWERS, words))
     out["ic50"] = [ic50_text(table, i) for i in out["_first"]]
     out["ic50_control"] = [ic50_text(table, i) if i >= 0 else "" for i in out["_second"]]
-    out["source_rows"] = [
-        sources(table, *(i for i in pair if i >= 0)) for pair in zip(out["_first"], out["_second"], strict=True)
-    ]
+    out = with_sources(out, table, zip(out["_first"], out["_second"], strict=True))
     return out.rename(columns={"n_first": "n_changed", "n_second": "n_control"})
 
 

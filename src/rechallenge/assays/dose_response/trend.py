@@ -9,7 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.dose_response.perturbations import parse
-from rechallenge.assays.dose_response.resistance import BH, UNTESTED, filled, ic50_text, sources, stage_number
+from rechallenge.assays.dose_response.resistance import BH, UNTESTED, filled, ic50_text, stage_number, with_sources
 from rechallenge.assays.dose_response.shifts import groups
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
@@ -37,6 +37,7 @@ COLUMNS = (
     "verdict",
     "status",
     "reason",
+    "source_table",
     "source_rows",
 )
 
@@ -62,20 +63,24 @@ def series(curves: pd.DataFrame, models: pd.DataFrame | None) -> pd.DataFrame:
     staged = staged.sort_values("at", kind="mergesort").reset_index()
     last = staged.groupby(["parent", "selected_with"])["model"].last()
     for model, row in resistant.iterrows():
+        name = str(last[(row["parent"], row["selected_with"])] if row["stage"] else model)
         mine = out["model"] == model
-        out.loc[mine, "line"] = last[(row["parent"], row["selected_with"])] if row["stage"] else model
-        out.loc[mine, "parent"] = row["parent"]
+        out["line"], out["parent"] = out["line"].mask(mine, name), out["parent"].mask(mine, str(row["parent"]))
     starts = []
     for (line, parent), rows in out[out["parent"] != ""].groupby(["line", "parent"]):
         if not (rows["number"] == 0).any():
             start = out[(out["model"] == parent) & (out["number"].isna() | (out["number"] == 0))]
-            starts.append(start.assign(line=line, parent=parent, number=0.0))
+            starts.append(start.assign(line=str(line), parent=str(parent), number=0.0))
     joined = pd.concat([out, *starts])
     return joined[joined["number"].notna()]
 
 
 def _trend(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
-    """Weighted regression of log2 IC50 on the stage; weights 1 / se^2 where every stage has one."""
+    """Regression of log2 IC50 on the stage, every stage with the same weight.
+
+    Weights 1 / se^2 would need standard errors that are known: with those of three replicates a stage (2 degrees of
+    freedom) the test at 5 % rejects 8 % of four flat stages and 13 % of six in simulation, without weights 5 %.
+    """
     from scipy.stats import t as student
 
     known = rows[rows["status"] == "estimated"] if "status" in rows.columns else rows[rows["ic50_um"].notna()]
@@ -84,16 +89,12 @@ def _trend(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
     if len(known) < 3:
         return {"status": "not_testable", "reason": "; ".join(filter(None, ["fewer than 3 stages with an IC50", note]))}
     x, y = known["number"].to_numpy(dtype="float64"), np.log2(known["ic50_um"].to_numpy(dtype="float64"))
-    error = known["log10_ic50_se"] if "log10_ic50_se" in known.columns else pd.Series(np.nan, index=known.index)
-    se = pd.to_numeric(error).to_numpy(dtype="float64")
-    weights = 1.0 / se**2 if np.isfinite(se).all() and (se > 0).all() else np.ones(x.size)
-    weights = weights / weights.sum()
-    centre = x - (weights * x).sum()
-    spread = float((weights * centre**2).sum())
-    slope = float((weights * centre * y).sum()) / spread
-    rest = y - (weights * y).sum() - slope * centre
+    centre = x - x.mean()
+    spread = float((centre**2).sum())
+    slope = float((centre * y).sum()) / spread
+    rest = y - y.mean() - slope * centre
     df = x.size - 2
-    slope_se = float(np.sqrt((weights * rest**2).sum() / df / spread))
+    slope_se = float(np.sqrt((rest**2).sum() / df / spread))
     t = float(student.ppf(0.5 + confidence / 2, df))
     statistic = slope / slope_se if slope_se > 0 else float("nan")
     steps = np.diff(y)
@@ -116,7 +117,7 @@ def _trend(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
 @analysis(
     title="Trend over stages of resistance",
     reference=BH,
-    methods="The trend over stages of dose escalation is the weighted regression of log2 IC50 on the stage, with the "
+    methods="The trend over stages of dose escalation is the linear regression of log2 IC50 on the stage, with the "
     "stage as unit (n = number of stages).",
 )
 def stage_trend(
@@ -129,8 +130,8 @@ def stage_trend(
     number of stages with an IC50, at least 3. `fold_per_stage` with its interval is the factor from one stage to the
     next; `monotone` says whether every step goes the same way. Raises NotApplicable where no line has stages.
     """
-    rows = []
-    for group in groups(series(filled(curves), models), ("line", "drug", "medium", "hours")):
+    rows, table = [], filled(curves)
+    for group in groups(series(table.assign(_at=table.index), models), ("line", "drug", "medium", "hours")):
         ordered = group.sort_values("number", kind="mergesort").drop_duplicates("number").reset_index(drop=True)
         if len(ordered) < 2:
             continue
@@ -142,13 +143,14 @@ def stage_trend(
                 **{c: ordered[c].iloc[0] for c in ("drug", "medium", "hours")},
                 "stages": " < ".join(numbers),
                 "ic50s": ", ".join(f"{s}: {ic50_text(ordered, i) or 'n.d.'}" for i, s in enumerate(numbers)),
-                "source_rows": sources(ordered, *range(len(ordered))),
+                "_rows": ordered["_at"].tolist(),
                 **_trend(ordered, confidence),
             }
         )
     if not rows:
         raise NotApplicable("No line was tested at two stages of resistance or more.")
-    out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    made = pd.DataFrame(rows)
+    out = with_sources(made, table, made["_rows"]).reindex(columns=list(COLUMNS))
     out["q_value"] = bh(out["p_value"].astype("float64"))
     called, up = out["q_value"] < alpha, out["log2_per_stage"] > 0
     words = np.where(out["p_value"].isna(), UNTESTED, "no trend shown")

@@ -41,6 +41,7 @@
         item.hidden = !words.every(function (w) { return text.indexOf(w) >= 0; });
         if (!item.hidden) shown += 1;
       });
+      if (words.length && holder.classList.contains("claims")) holder.classList.add("all");
       hits.textContent = words.length ? shown + " of " + items.length : "";
     });
   });
@@ -50,6 +51,13 @@
       var all = button.closest("details.sheet").querySelector("table.data").classList.toggle("all");
       button.setAttribute("aria-pressed", String(all));
       button.textContent = all ? "Fewer columns" : text;
+    });
+  });
+
+  each(".rest", document, function (button) {
+    button.addEventListener("click", function () {
+      button.closest(".claims").classList.add("all");
+      button.closest("p").hidden = true;
     });
   });
 

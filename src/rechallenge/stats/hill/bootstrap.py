@@ -17,24 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rechallenge.stats.hill.batch import log_doses
-from rechallenge.stats.hill.engine import ALONE, FREE_BOTH, FREE_E0, FREE_EINF, FREE_NONE, MAX_ITERATIONS, descend
+from rechallenge.stats.hill.engine import ALONE, MAX_ITERATIONS, descend
 from rechallenge.stats.hill.intervals import Located
 from rechallenge.stats.hill.types import Floats, HillFits, Ints
 from rechallenge.stats.hill.variance import ABOVE, BELOW, ESTIMATED, crossing, position
 
 _BLOCK = 4_000_000
-
-
-def linear_kind(fits: HillFits) -> int:
-    """Code of the engine for which of (Einf, E0) are free."""
-    if fits.e0_fixed is not None:
-        return FREE_NONE if fits.einf_fixed is not None else FREE_EINF
-    return FREE_E0 if fits.einf_fixed is not None else FREE_BOTH
-
-
-def box_of(fits: HillFits) -> Floats:
-    """Bounds of E0 and Einf in the order of the engine."""
-    return np.array([*fits.bounds.e0, *fits.bounds.einf], dtype=np.float64)
 
 
 @nb.njit(cache=True)
@@ -138,7 +126,7 @@ def bootstrap_limits(fits: HillFits, at: Located, confidence: float, n_boot: int
             refit_rows(
                 block, counts, data.start, data.x, data.cell_start, data.cell_replicate, data.cell_dose, data.cell_weight,
                 data.cell_mean, np.log(fits.h), np.log(fits.ec50), fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
-                linear_kind(fits), box_of(fits), np.array(fits.bounds.log10_ec50_margin) * math.log(10.0),
+                fits.linear_kind, fits.box, np.array(fits.bounds.log10_ec50_margin) * math.log(10.0),
                 np.array(fits.bounds.h, dtype=np.float64), at.level, at.scale, at.falling, values,
             )  # fmt: skip
             lo[block] = weighted_quantile(np.where(np.isnan(values), -np.inf, values), weights, (1 - confidence) / 2)

@@ -20,6 +20,7 @@ import numpy as np
 LOG_ZERO = -1e6
 MAX_ITERATIONS = 200
 TOLERANCE = 1e-11
+# As types.HillFits.linear_kind.
 FREE_BOTH, FREE_E0, FREE_EINF, FREE_NONE = 0, 1, 2, 3
 BIT_H, BIT_EINF, BIT_E0, BIT_EC50 = 1, 2, 4, 8
 _TINY = 1e-200

@@ -91,7 +91,6 @@ def fit_hill(
     """
     from rechallenge.stats.hill.batch import covariance_rows, fit_rows
     from rechallenge.stats.hill.collapse import collapse_rows
-    from rechallenge.stats.hill.engine import FREE_BOTH, FREE_E0, FREE_EINF, FREE_NONE
     from rechallenge.stats.hill.robust import HUBER, TUKEY, reweight_rows
 
     bounds = bounds or Bounds()
@@ -109,9 +108,7 @@ def fit_hill(
     labels = np.empty(0, np.int64) if replicate is None else _flat("replicate", replicate, curves.size, np.int64)
     start, order = _rows(curves, n_curves)
     total = start.size - 1
-    kind = {(True, True): FREE_NONE, (True, False): FREE_EINF, (False, True): FREE_E0, (False, False): FREE_BOTH}[
-        (e0 is not None, einf is not None)
-    ]
+    kind = 2 * (e0 is not None) + (einf is not None)
     box = np.array([*bounds.e0, *bounds.einf], dtype=np.float64)
     margins = np.array(bounds.log10_ec50_margin) * _LN10
     h_limits = np.array(bounds.h, dtype=np.float64)

@@ -133,23 +133,27 @@ def local_minima(rss, n_h, n_le, where, value):
     found = 0
     room = where.size
     for i in range(n_h):
+        base = i * n_le
         for j in range(n_le):
-            v = rss[i * n_le + j]
+            here = base + j
+            v = rss[here]
+            # Ties go to the earlier node, so that a plateau gives one start. Neighbours along the row first: they
+            # rule out nearly every node.
+            if j > 0 and rss[here - 1] <= v:
+                continue
+            if j < n_le - 1 and rss[here + 1] < v:
+                continue
             if found == room and v >= value[room - 1]:
                 continue
+            left = -1 if j > 0 else 0
+            right = 2 if j < n_le - 1 else 1
             lowest = True
-            for di in range(-1, 2):
-                ii = i + di
-                if ii < 0 or ii >= n_h:
-                    continue
-                for dj in range(-1, 2):
-                    jj = j + dj
-                    if jj < 0 or jj >= n_le or (di == 0 and dj == 0):
-                        continue
-                    other = rss[ii * n_le + jj]
-                    # Ties go to the earlier node, so that a plateau gives one start.
-                    if other < v or (other == v and ii * n_le + jj < i * n_le + j):
-                        lowest = False
+            if i > 0:
+                for dj in range(left, right):
+                    lowest = lowest and rss[here - n_le + dj] > v
+            if lowest and i < n_h - 1:
+                for dj in range(left, right):
+                    lowest = lowest and rss[here + n_le + dj] >= v
             if not lowest:
                 continue
             if found < room:

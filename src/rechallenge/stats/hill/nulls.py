@@ -1,17 +1,13 @@
 """Questions asked of a fit: does the dose matter at all, does the curve describe the means, does it turn back?"""
-# mypy: allow-untyped-defs, allow-untyped-calls, allow-untyped-decorators
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from rechallenge.stats.hill.batch import fit_rows
-from rechallenge.stats.hill.bootstrap import box_of, linear_kind
 from rechallenge.stats.hill.types import Bools, Floats, HillFits, Ints, Reason
 
 _BODY = 20
@@ -79,10 +75,12 @@ def flat_test(fits: HillFits, *, n_sim: int = 4999, seed: int = 0) -> CurveTest:
     _least_squares(fits, "flat_test")
     if n_sim < 199:
         raise ValueError(f"n_sim must be at least 199, got {n_sim}")
+    from rechallenge.stats.hill.turning import describe
+
     data = fits.data
     w_sum, y_mean = np.empty(len(fits)), np.empty(len(fits))
     design = np.empty(len(fits), np.int64)
-    _describe(data.start, data.x, data.weight, data.mean, fits.n, w_sum, y_mean, design)
+    describe(data.start, data.x, data.weight, data.mean, fits.n, w_sum, y_mean, design)
     level = y_mean if fits.e0_fixed is None else np.full(len(fits), fits.e0_fixed)
     null_ss = fits.tss + w_sum * (y_mean - level) ** 2
     df1 = np.full(len(fits), fits.n_free - (fits.e0_fixed is None), dtype=float)
@@ -118,6 +116,8 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
     _least_squares(fits, "hook_flag")
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    from rechallenge.stats.hill.turning import describe, hooks, turn_backs
+
     data = fits.data
     pure_df = fits.n - fits.n_doses
     use_pure = (pure_df >= 3) & (fits.pure_ss > 0)
@@ -126,9 +126,9 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
     df = np.where(use_pure, pure_df, fits.df)
     ok = ((fits.reason == Reason.NONE) | (fits.reason == Reason.SINGULAR)) & (fits.n_doses >= 4) & (s > 0) & (df > 0)
     value, turn = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
-    _hooks(ok, data.start, data.x, data.weight, data.mean, s, value, turn)
+    hooks(ok, data.start, data.x, data.weight, data.mean, s, value, turn)
     w_sum, y_mean, design = np.empty(len(fits)), np.empty(len(fits)), np.empty(len(fits), np.int64)
-    _describe(data.start, data.x, data.weight, data.mean, df.astype(np.int64), w_sum, y_mean, design)
+    describe(data.start, data.x, data.weight, data.mean, df.astype(np.int64), w_sum, y_mean, design)
     p = np.full(len(fits), np.nan)
     chosen = np.flatnonzero(ok)
     for key in np.unique(design[chosen]).tolist():
@@ -137,7 +137,7 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
         w = data.weight[data.start[i] : data.start[i + 1]]
         rng = np.random.default_rng([seed, 1])
         y = rng.standard_normal((n_sim, w.size)) / np.sqrt(w)
-        null = np.sort(_turn_backs(w, y, np.sqrt(rng.chisquare(df[i], n_sim) / df[i])))
+        null = np.sort(turn_backs(w, y, np.sqrt(rng.chisquare(df[i], n_sim) / df[i])))
         p[members] = (n_sim - np.searchsorted(null, value[members], side="left") + 1) / (n_sim + 1)
     with np.errstate(invalid="ignore"):
         flag = p < alpha
@@ -154,26 +154,9 @@ def _test(value: Floats, df1: Floats, df2: Floats, p: Floats, ok: Bools) -> Curv
     return CurveTest(f, a, b, q, np.where(ok, "tested", "not_testable"))
 
 
-@nb.njit(cache=True)
-def _describe(start, x, w, y, n, w_sum, y_mean, design):
-    """Total weight, mean and a hash of doses, weights and n per curve."""
-    for i in range(n.size):
-        total = 0.0
-        mean = 0.0
-        hashed = np.uint64(1469598103934665603) ^ np.uint64(n[i])
-        for k in range(start[i], start[i + 1]):
-            total += w[k]
-            mean += w[k] * y[k]
-            hashed = (hashed ^ np.uint64(hash(x[k]))) * np.uint64(1099511628211)
-            hashed = (hashed ^ np.uint64(hash(w[k]))) * np.uint64(1099511628211)
-        w_sum[i] = total
-        y_mean[i] = mean / total if total > 0.0 else np.nan
-        design[i] = np.int64(hashed >> np.uint64(1))
-
-
 def _null_keys(fits: HillFits, level: Floats, design: Ints) -> tuple[Ints, Floats, Floats]:
     """What the null depends on: rows to group by, and the noise and level to simulate at."""
-    boxed = bool(np.isfinite(box_of(fits)).any())
+    boxed = bool(np.isfinite(fits.box).any())
     ones = np.ones(len(fits))
     if fits.einf_fixed is None and not boxed:
         # Shift and scale change nothing.
@@ -265,6 +248,8 @@ class _Null:
 
 def _simulate(fits: HillFits, model: int, base: float, noise: float, n_sim: int, seed: int) -> _Null:
     """Flat data in the design of curve ``model``, fitted with the model and bounds of ``fits``."""
+    from rechallenge.stats.hill.batch import fit_rows
+
     data = fits.data
     rows = slice(data.start[model], data.start[model + 1])
     x, w = data.x[rows], data.weight[rows]
@@ -277,62 +262,9 @@ def _simulate(fits: HillFits, model: int, base: float, noise: float, n_sim: int,
     fit_rows(
         np.arange(n_sim), np.arange(n_sim + 1) * k, np.tile(x, n_sim), np.tile(w, n_sim), y.ravel(), tss, np.zeros(n_sim),
         np.full(n_sim, n), np.full(n_sim, total), np.array(fits.bounds.log10_ec50_margin) * math.log(10.0),
-        np.array(fits.bounds.h, dtype=np.float64), linear_kind(fits), fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
-        box_of(fits), np.zeros(n_sim, np.uint8), out, np.zeros(n_sim, np.bool_),
+        np.array(fits.bounds.h, dtype=np.float64), fits.linear_kind, fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
+        fits.box, np.zeros(n_sim, np.uint8), out, np.zeros(n_sim, np.bool_),
     )  # fmt: skip
     constant = tss if fits.e0_fixed is None else tss + total * (mean - fits.e0_fixed) ** 2
     df1 = fits.n_free - (fits.e0_fixed is None)
     return _Null(constant, np.minimum(out[:, 4], constant), n - k, noise, float(df1), float(n - fits.n_free))
-
-
-@nb.njit(cache=True)
-def _best_turn(w, y, s, both):
-    """Largest, over blocks i..j and directions, of the way back (and, if ``both``, out); with the block's last dose."""
-    k = w.size
-    best = -np.inf
-    last = -1
-    for i in range(1, k - 1):
-        w_first = 0.0
-        y_first = 0.0
-        for a in range(i):
-            w_first += w[a]
-            y_first += w[a] * y[a]
-        w_block = 0.0
-        y_block = 0.0
-        for j in range(i, k - 1):
-            w_block += w[j]
-            y_block += w[j] * y[j]
-            w_last = 0.0
-            y_last = 0.0
-            for a in range(j + 1, k):
-                w_last += w[a]
-                y_last += w[a] * y[a]
-            back = (y_last / w_last - y_block / w_block) / (s * math.sqrt(1.0 / w_last + 1.0 / w_block))
-            if both:
-                out = (y_first / w_first - y_block / w_block) / (s * math.sqrt(1.0 / w_first + 1.0 / w_block))
-                t = max(min(out, back), min(-out, -back))
-            else:
-                t = back
-            if t > best:
-                best = t
-                last = j
-    return best, last
-
-
-@nb.njit(cache=True)
-def _hooks(ok, start, x, w, y, s, value, turn):
-    for i in range(ok.size):
-        if ok[i]:
-            a = start[i]
-            b = start[i + 1]
-            best, last = _best_turn(w[a:b], y[a:b], s[i], True)
-            value[i] = best
-            turn[i] = x[a + last]
-
-
-@nb.njit(cache=True)
-def _turn_backs(w, y, s):
-    out = np.empty(y.shape[0])
-    for i in range(y.shape[0]):
-        out[i] = _best_turn(w, y[i], s[i], False)[0]
-    return out

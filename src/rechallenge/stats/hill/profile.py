@@ -14,7 +14,6 @@ import numba as nb
 import numpy as np
 
 from rechallenge.stats.hill.batch import log_doses
-from rechallenge.stats.hill.bootstrap import box_of, linear_kind
 from rechallenge.stats.hill.engine import ALONE, MAX_ITERATIONS, descend
 from rechallenge.stats.hill.intervals import Located
 from rechallenge.stats.hill.types import Floats, HillFits
@@ -170,7 +169,7 @@ def profile_limits(fits: HillFits, at: Located, confidence: float) -> tuple[Floa
     data = fits.data
     profile_rows(
         at.code, quantile, at.log_dose, data.start, data.x, data.weight, data.mean, np.log(fits.h), np.log(fits.ec50),
-        fits.rss, fits.pure_ss, fits.s**2, fits.e0_fixed or 0.0, fits.einf_fixed or 0.0, linear_kind(fits), box_of(fits),
+        fits.rss, fits.pure_ss, fits.s**2, fits.e0_fixed or 0.0, fits.einf_fixed or 0.0, fits.linear_kind, fits.box,
         np.array(fits.bounds.log10_ec50_margin) * math.log(10.0), np.array(fits.bounds.h, dtype=np.float64), at.level,
         at.scale, lo, hi,
     )  # fmt: skip

@@ -153,12 +153,23 @@ class HillFits:
         return 4 - (self.e0_fixed is not None) - (self.einf_fixed is not None)
 
     @property
+    def linear_kind(self) -> int:
+        """Which of (Einf, E0) are free, as the engine counts: 0 both, 1 E0, 2 Einf, 3 neither."""
+        return 2 * (self.e0_fixed is not None) + (self.einf_fixed is not None)
+
+    @property
+    def box(self) -> Floats:
+        """Bounds of E0 and Einf in the order of the engine."""
+        return np.array([*self.bounds.e0, *self.bounds.einf], dtype=np.float64)
+
+    @property
     def status(self) -> NDArray[np.str_]:
         """``estimated`` or ``not_estimable`` per curve."""
         return np.where(self.reason == Reason.NONE, "estimated", "not_estimable")
 
     @property
     def estimated(self) -> Bools:
+        """Where parameters and their covariance are known."""
         return np.asarray(self.reason == Reason.NONE)
 
     def predict(self, x: Floats | float) -> Floats:
