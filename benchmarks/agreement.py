@@ -64,7 +64,8 @@ def gdsc(folder: Path, model: str = "2p") -> pd.DataFrame:
     b, v = drug["BARCODE"].map(blank), drug["BARCODE"].map(vehicle)
     # as gdscIC50 does (`trim=TRUE`): a fraction below 0 or above 1 is set to the limit
     drug["viability"] = ((drug["INTENSITY"] - b) / (v - b)).clip(0, 1)
-    top = drug.groupby(["COSMIC_ID", "DRUG_ID", "BARCODE"])["CONC"].transform("max")
+    series = drug["TAG"].str.split("-").str[0]  # one drug may lie on a plate in two dilution series
+    top = drug.groupby(["COSMIC_ID", "DRUG_ID", "BARCODE", series])["CONC"].transform("max")
     drug["drug"] = drug["DRUG_ID"].astype(int).astype(str) + "_" + top.map("{:g}".format)
     table = drug.rename(columns={"CELL_LINE_NAME": "model", "CONC": "dose_um"}).assign(
         replicate=drug["BARCODE"].astype(str)

@@ -160,7 +160,7 @@ class _Writer:
             digest = sha256(data)
             if not target.is_file() or target.is_symlink() or file_sha256(target) != digest:
                 target.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(target, data)
+                write_atomic(target, data, durable=False)
         self.written[path] = {"sha256": digest, "bytes": len(data), "of": of}
 
     def _place(self, path: str) -> Path:
@@ -216,7 +216,7 @@ def write(record: RunRecord, *, pages: Mapping[str, Page] | None = None) -> dict
     listed[rocrate.FILE] = writer.written[rocrate.FILE]
     text = _json(run_file(record, listed))
     with explained("write", out / RUN_FILE):
-        write_atomic(out / RUN_FILE, text)
+        write_atomic(out / RUN_FILE, text, durable=False)
     writer.sweep()
     if failed:
         name, error = next(iter(failed.items()))

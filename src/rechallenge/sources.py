@@ -15,7 +15,7 @@ import importlib.metadata
 import importlib.util
 import platform
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,8 +47,13 @@ class _Parsed:
     imports: tuple[tuple[str, int, tuple[str, ...] | None], ...] = ()
 
 
+#: what is written for a module whose source cannot be found
+ABSENT = "absent"
 _files: dict[Path, _Parsed] = {}
 _first: dict[Path, str] = {}
+_covered: dict[
+    tuple[tuple[str, ...], tuple[str, ...]], tuple[dict[Path, tuple[int, int]], tuple[tuple[str, str], ...]]
+] = {}
 
 
 @cache
@@ -66,14 +71,14 @@ def versions() -> Mapping[str, str]:
 def digest(*modules: str, beside: tuple[str, ...] = BESIDE) -> str:
     """One digest for the source of these modules and of everything they import of their own package or of this one."""
     h = hashlib.sha256()
-    for name, sha in sorted(_contents(modules, beside)):
+    for name, sha in _contents(modules, beside):
         h.update(f"{name}\0{sha}\n".encode())
     return h.hexdigest()
 
 
 def imported(*modules: str) -> tuple[str, ...]:
     """Names of the modules (and, as `package/data/...`, of the data files) that `digest` covers, sorted."""
-    return tuple(sorted(name for name, _ in _contents(modules)))
+    return tuple(name for name, _ in _contents(modules, BESIDE))
 
 
 def package(name: str) -> tuple[str, ...]:
@@ -91,38 +96,53 @@ def edited(*modules: str) -> tuple[str, ...]:
     Their results must not be stored: the key would name the new source, the result come from the old.
     """
     changed = []
-    for name, sha in sorted(_contents(modules)):
+    for name, sha in _contents(modules, BESIDE):
         path = _find(name) if name in sys.modules else None
         if path is not None and _first.get(path, sha) != sha:
             changed.append(name)
     return tuple(changed)
 
 
-def _contents(modules: tuple[str, ...], beside: tuple[str, ...] = BESIDE) -> set[tuple[str, str]]:
+def _contents(modules: tuple[str, ...], beside: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """(name, digest) of everything covered, sorted; looked through again only where a file or folder has changed."""
+    known = _covered.get((modules, beside))
+    if known is not None and all(_stamp(path) == stamp for path, stamp in known[0].items()):
+        return known[1]
+    files: set[Path] = set()
+    found = tuple(sorted(_look(modules, beside, files)))
+    if all(sha != ABSENT for _, sha in found):
+        places = files | {f.parent for f in files}
+        _covered[modules, beside] = ({p: _stamp(p) for p in places}, found)
+    return found
+
+
+def _look(modules: tuple[str, ...], beside: tuple[str, ...], files: set[Path]) -> set[tuple[str, str]]:
+    """What `_contents` gives, found anew; every file and data folder looked at is added to `files`."""
     found: set[tuple[str, str]] = set()
     seen: set[str] = set()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in seen:
+        if name in seen or name == ROOT:
             continue
         seen.add(name)
         path = _find(name)
         if path is None:
-            found.add((name, "absent"))
-            continue
-        if name == ROOT:
+            found.add((name, ABSENT))
             continue
         parsed = _parse(path)
+        files.add(path)
         found.add((name, parsed.sha256))
         for parent in _parents(name):
             init = _find(parent)
             if init is not None and parent != ROOT:
+                files.add(init)
                 found.add((parent, _parse(init).sha256))
-        if "." in name or path.name == "__init__.py":
-            found.update(_beside(name, path, beside))
-        tops = {name.split(".")[0], ROOT}
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        if package:
+            for file in _beside(path.parent, beside, files):
+                found.add((f"{package}/{file.relative_to(path.parent).as_posix()}", _parse(file).sha256))
+        tops = {name.split(".")[0], ROOT}
         waiting.extend(t for t in _targets(parsed, package) if t.split(".")[0] in tops and t not in seen)
     return found
 
@@ -145,10 +165,12 @@ def _targets(parsed: _Parsed, package: str) -> Iterator[str]:
             yield base
             yield from _parents(base)
             continue
+        holder = _find(base)
         for name in names:
-            inner = f"{base}.{name}"
             # a submodule is followed itself; its package then counts as text only
-            yield inner if name != "*" and _find(inner) is not None else base
+            inner = f"{base}.{name}"
+            has = name != "*" and (holder is None or holder.name == "__init__.py") and _find(inner) is not None
+            yield inner if has else base
 
 
 def _find(name: str) -> Path | None:
@@ -175,39 +197,52 @@ def _spec(name: str) -> importlib.machinery.ModuleSpec | None:
     return importlib.machinery.PathFinder.find_spec(name, list(places)) if places else None
 
 
+def _stamp(path: Path) -> tuple[int, int]:
+    """Date and size of a file, date of a folder; zeros where it is gone."""
+    try:
+        at = path.stat()
+    except FileNotFoundError:
+        return (0, 0)
+    return (at.st_mtime_ns, at.st_size)
+
+
 def _parse(path: Path) -> _Parsed:
-    at = path.stat()
-    stamp = (at.st_mtime_ns, at.st_size)
+    stamp = _stamp(path)
     known = _files.get(path)
     if known is not None and known.stamp == stamp:
         return known
     raw = path.read_bytes()
     imports: tuple[tuple[str, int, tuple[str, ...] | None], ...] = ()
     if path.suffix == ".py":
-        imports = tuple(dict.fromkeys(_imports(ast.parse(raw, filename=path.name))))
+        everywhere = b"import_module" in raw or b"__import__" in raw
+        imports = tuple(dict.fromkeys(_imports(ast.parse(raw, filename=path.name), everywhere)))
     parsed = _Parsed(stamp, hashlib.sha256(raw).hexdigest(), imports)
     _files[path] = parsed
     _first.setdefault(path, parsed.sha256)
     return parsed
 
 
-def _imports(node: ast.AST) -> Iterator[tuple[str, int, tuple[str, ...] | None]]:
-    """Every import at or below a node: (module, relative level, names or None)."""
-    below: Iterable[ast.AST] = ast.iter_child_nodes(node)
-    if isinstance(node, ast.Import):
-        for alias in node.names:
-            yield alias.name, 0, None
-    elif isinstance(node, ast.ImportFrom):
-        yield node.module or "", node.level, tuple(a.name for a in node.names)
-    elif isinstance(node, ast.If) and _type_checking(node.test):
-        below = node.orelse
-    elif isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__") and node.args:
-        first = node.args[0]
-        if isinstance(first, ast.Constant) and isinstance(first.value, str):
-            name = first.value.lstrip(".")
-            yield name, len(first.value) - len(name), None
-    for child in below:
-        yield from _imports(child)
+def _imports(tree: ast.AST, everywhere: bool) -> Iterator[tuple[str, int, tuple[str, ...] | None]]:
+    """Every import of a module: (module, relative level, names or None). Imports are statements, so expressions are
+    looked through only where one of them may be a call that imports (`everywhere`)."""
+    waiting = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, 0, None
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or "", node.level, tuple(a.name for a in node.names)
+        elif isinstance(node, ast.If) and _type_checking(node.test):
+            waiting.extend(node.orelse)
+        else:
+            if isinstance(node, ast.Call) and _called(node) in ("import_module", "__import__") and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    name = first.value.lstrip(".")
+                    yield name, len(first.value) - len(name), None
+            below = ast.iter_child_nodes(node)
+            waiting.extend(n for n in below if everywhere or not isinstance(n, ast.expr))
 
 
 def _type_checking(test: ast.expr) -> bool:
@@ -221,11 +256,12 @@ def _called(call: ast.Call) -> str:
     return f.attr if isinstance(f, ast.Attribute) else f.id if isinstance(f, ast.Name) else ""
 
 
-def _beside(name: str, path: Path, folders: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+def _beside(place: Path, folders: tuple[str, ...], looked_at: set[Path]) -> list[Path]:
+    """The data files beside a module; the folders looked at are added to `looked_at`."""
+    found: list[Path] = []
     for folder in folders:
-        place = path.parent / folder
-        if place.is_dir():
-            for file in sorted(place.rglob("*")):
-                if file.is_file() and file.suffix not in (".py", ".pyc"):
-                    yield f"{package}/{file.relative_to(path.parent).as_posix()}", _parse(file).sha256
+        if (place / folder).is_dir():
+            everything = sorted((place / folder).rglob("*"))
+            looked_at.update([place / folder, *everything])
+            found += [f for f in everything if f.is_file() and f.suffix not in (".py", ".pyc")]
+    return found

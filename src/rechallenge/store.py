@@ -94,14 +94,18 @@ def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees the old bytes or the new ones, never a mixture. Raises OSError."""
+def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that a reader sees the old bytes or the new ones, never a mixture. Raises OSError.
+
+    `durable` waits until the bytes are on the disk, for what must outlast a power cut.
+    """
     temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}")
     try:
         with temporary.open("xb") as f:
             f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
+            if durable:
+                f.flush()
+                os.fsync(f.fileno())
         temporary.replace(path)
     except BaseException:
         with suppress(OSError):
@@ -260,11 +264,6 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, data)
         return manifest
-
-    def forget(self, key: str) -> None:
-        """Remove what is known under a key; the objects stay."""
-        with suppress(FileNotFoundError), explained("change", self._manifest(key)):
-            self._manifest(key).unlink()
 
 
 def _manifest_of(raw: dict[str, Any]) -> Manifest:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from io import BytesIO
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from openpyxl import Workbook
+from plate_forms import expected, export, grid, refused, signal, values, workbook
 
 from rechallenge.faults import InputFaults
-from rechallenge.tables.exports import Export, choose, read_export
+from rechallenge.tables.exports import choose, read_export
 from rechallenge.tables.files import Content
+from rechallenge.tables.instruments import _text
 from rechallenge.tables.wells import (
-    PlateRead,
     decimal_sign,
     not_a_read,
     number,
@@ -27,62 +22,6 @@ from rechallenge.tables.wells import (
     row_number,
     well_name,
 )
-
-
-def export(data: str | bytes, name: str = "run.csv", **options: str) -> Export:
-    raw = data.encode("utf-8") if isinstance(data, str) else data
-    return read_export(Content(name, raw, hashlib.sha256(raw).hexdigest()), **options)
-
-
-def refused(data: str | bytes, name: str = "run.csv", **options: str) -> InputFaults:
-    with pytest.raises(InputFaults) as e:
-        export(data, name, **options)
-    assert all(f.file == name for f in e.value.faults)
-    return e.value
-
-
-def signal(row: int, column: int, plate: int = 0) -> float:
-    """A value that is different in every well and plate."""
-    return 1000.0 * plate + 10.0 * column + row + 0.5
-
-
-def grid(
-    rows: int,
-    columns: int,
-    plate: int = 0,
-    letters: bool = True,
-    heading: bool = True,
-    show: Callable[[float], str] = str,
-    sep: str = ",",
-) -> str:
-    lines = []
-    if heading:
-        lines.append(sep.join(["", *map(str, range(1, columns + 1))] if letters else map(str, range(1, columns + 1))))
-    for r in range(1, rows + 1):
-        cells = [show(signal(r, c, plate)) for c in range(1, columns + 1)]
-        lines.append(sep.join([row_letters(r), *cells] if letters else cells))
-    return "\n".join(lines) + "\n"
-
-
-def values(read: PlateRead, decimal: str = ".") -> dict[tuple[int, int], float | None]:
-    return {w: number(c.text, decimal) for w, c in read.wells.items()}
-
-
-def expected(rows: int, columns: int, plate: int = 0) -> dict[tuple[int, int], float]:
-    return {(r, c): signal(r, c, plate) for r in range(1, rows + 1) for c in range(1, columns + 1)}
-
-
-def workbook(sheets: dict[str, Sequence[Sequence[object]]]) -> bytes:
-    book = Workbook()
-    book.remove(book.active)
-    for name, rows in sheets.items():
-        page = book.create_sheet(name)
-        for row in rows:
-            page.append(list(row))
-    out = BytesIO()
-    book.save(out)
-    return out.getvalue()
-
 
 # ---- wells and cells -------------------------------------------------------------------------------------------
 
@@ -208,6 +147,14 @@ def test_stacked_grids_under_lines_of_free_text_take_these_as_names() -> None:
     assert [r.name for r in export(text).reads] == ["run:HepG2 day 1", "run:HepG2 day 2"]
 
 
+@pytest.mark.parametrize("names", [("OD450", "OD 620"), ("absorbance at 450 nm", "620 nm"), ("Luminescence", "RFU")])
+def test_stacked_grids_under_names_of_reads_are_reads_of_one_plate(names: tuple[str, str]) -> None:
+    got = export("".join(f"{name}\n{grid(8, 12, k)}\n" for k, name in enumerate(names)))
+    assert [(r.name, r.label) for r in got.reads] == [("run", names[0]), ("run", names[1])]
+    assert choose(got, "", None)[1][0].code == "read-label"
+    assert values(choose(got, names[1], None)[0][0]) == expected(8, 12, 1)
+
+
 def test_stacked_grids_without_names_are_numbered() -> None:
     text = grid(8, 12, 0) + "\n" + grid(8, 12, 1)
     assert [r.names[:2] for r in export(text).reads] == [("run:1", "1"), ("run:2", "2")]
@@ -255,6 +202,14 @@ def test_grids_of_names_and_doses_are_no_signals() -> None:
     got = export(names + "\nResults\n" + grid(8, 12))
     assert len(got.reads) == 1
     assert values(got.reads[0]) == expected(8, 12)
+
+
+@pytest.mark.parametrize("name", ["Dose (nM)", "concentration", "Layout"])
+def test_grids_of_doses_are_no_signals(name: str) -> None:
+    got = export(f"{name}\n{grid(8, 12, 5)}\nSignal\n{grid(8, 12)}")
+    assert [values(r) for r in got.reads] == [expected(8, 12)]
+    rows = [[signal(r, c) for c in range(1, 13)] for r in range(1, 9)]
+    assert [r.sheet for r in export(workbook({name: rows, "raw": rows}), "a.xlsx").reads] == ["raw"]
 
 
 def test_a_file_name_with_folders_gives_a_plate_name_that_no_other_file_has() -> None:
@@ -437,6 +392,12 @@ GEN5 = (
 )
 
 
+def test_minus_zero_of_allotropy_is_no_measurement() -> None:
+    """allotropy puts -0.0 in the place of what it could not read (its constant NEGATIVE_ZERO)."""
+    assert not_a_read(_text(-0.0)) == "not read by the instrument"
+    assert (_text(0.0), _text(0), _text(2.5), _text(None)) == ("0.0", "0.0", "2.5", "")
+
+
 def test_gen5_through_allotropy_with_marks_and_rows() -> None:
     body = "".join(
         "\t".join([row_letters(r), *[f"{signal(r, c) / 100:.3f}" for c in range(1, 13)], "abs450:450"]) + "\n"
@@ -466,215 +427,3 @@ def test_no_bytes_make_anything_but_plates_or_faults(data: bytes) -> None:
         assert e.faults
     else:
         assert got.reads
-
-
-# ---- real exports ----------------------------------------------------------------------------------------------
-
-REFUSED = {
-    "bmg_mars_file_with_no_delimiter_malformed.csv": "BMG Labtech MARS",
-    "perkin_elmer_envision_example01_missing_header_error.csv": "lost its 'Plate information' line",
-    "tecan_magellan_no_well_positions.xlsx": "Tecan Magellan",
-}
-#: file -> (plates, wells with a number, label or None where there are several)
-READ = {
-    "agilent_gen5_240411_172731_BNCH2345883_abs450_96well_non_numeric_values.txt": (1, 83, "absorbance 450 nm"),
-    "agilent_gen5_endpoint_singleplate.txt": (1, 96, "luminescence"),
-    "agilent_gen5_endpoint_stdcurve_singleplate.txt": (1, 96, "absorbance 630 nm"),
-    "bmg_mars_16-02-29_14-34-46_Transcreener_ADP2_FI.csv": (1, 302, "fluorescence 580/620 nm"),
-    "bmg_mars_16-03-03_13-25-45_472_QC_384_FI.csv": (1, 68, "fluorescence 485/520 nm"),
-    "bmg_mars_16-03-03_16-54-03_472_ABS_384_QC.csv": (1, 99, "absorbance 484 nm"),
-    "bmg_mars_24-10-16_15-09-52_Luminescence_1536.csv": (1, 288, "luminescence"),
-    "bmg_mars_MARS_V3.40_V2_Output_Missing_line_end_separators.csv": (1, 302, "fluorescence 580/620 nm"),
-    "moldev_softmax_pro_MD_SMP_absorbance_endpoint_example01.txt": (2, 192, "absorbance 450 nm"),
-    "perkin_elmer_envision_PE_Envision_absorbance_A450_example.csv": (2, 192, "A450(1) - channel 1 (A)"),
-    "perkin_elmer_envision_PE_Envision_absorbance_example01.csv": (2, 768, None),
-    "perkin_elmer_envision_PE_Envision_extra_espaces.csv": (1, 96, None),
-    "perkin_elmer_envision_PE_Envision_fluorescence_example01.csv": (1, 96, None),
-    "perkin_elmer_envision_PE_Envision_fluorescence_example02.csv": (5, 416, "Alexa-488(1)"),
-    "perkin_elmer_envision_PE_Envision_fluorescence_example03.csv": (1, 384, "GENE - HTS Screen 384 Plate(1)"),
-    "perkin_elmer_envision_PE_Envision_fluorescence_example04.csv": (2, 768, None),
-    "perkin_elmer_envision_PE_Envision_luminescence_example01.csv": (2, 192, "0_1 US LUM 384(1) - channel 0 (CPS)"),
-    "perkin_elmer_envision_PE_Envision_missing_plate_maps.csv": (2, 768, "0_1 US LUM 384(1) - channel 0 (CPS)"),
-    "revvity_kaleido_absorbance_endpoint_single_plate_example_01.csv": (1, 96, "absorbance 450 nm"),
-    "revvity_kaleido_fluorescence_endpoint_single_plate_example_01.csv": (1, 384, "fluorescence 485/535 nm"),
-    "revvity_kaleido_fluorescence_v3.5_pure_csv_format_example.csv": (1, 96, "fluorescence 550/580 nm"),
-    "revvity_kaleido_luminescence_endpoint_single_plate_example_01.csv": (1, 96, "luminescence"),
-    "revvity_kaleido_luminescence_v3.5_pure_csv_format_example.csv": (1, 96, "luminescence"),
-    "revvity_kaleido_optical_imaging_endpoint_single_plate_example_01.csv": (1, None, None),
-    "revvity_kaleido_optical_imaging_endpoint_single_plate_example_02.csv": (1, None, None),
-    "revvity_kaleido_optical_imaging_endpoint_single_plate_example_03.csv": (1, 144, None),
-    "tecan_magellan_SLA01P01_ELISA.xlsx": (1, 768, None),
-    "tecan_magellan_SLA01P01_OD.xlsx": (1, 96, "absorbance 595 nm"),
-    "tecan_magellan_SLA01P01_assay.xlsx": (1, 768, None),
-    "thermo_skanit_luciferase_assay_example.xlsx": (1, 96, "luminescence"),
-    "thermo_skanit_multi-plate_example01.xlsx": (5, 268, None),
-    "thermo_skanit_skanit_different_plate_pattern.xlsx": (2, 2, "absorbance 260 nm"),
-}
-
-
-def content(path: Path) -> Content:
-    data = path.read_bytes()
-    return Content(path.name, data, hashlib.sha256(data).hexdigest())
-
-
-def raw_rows(path: Path) -> dict[str, list[list[str]]]:
-    """The cells of a file, read without anything of this package: sheet -> rows of text."""
-    if path.suffix in (".xlsx", ".xls"):
-        from python_calamine import CalamineWorkbook
-
-        book = CalamineWorkbook.from_path(path)
-        return {
-            s: [[str(x) for x in row] for row in book.get_sheet_by_name(s).to_python(skip_empty_area=False)]
-            for s in book.sheet_names
-        }
-    data = path.read_bytes()
-    text = data.decode("utf-16") if data[:2] == b"\xff\xfe" else data.decode("utf-8-sig")
-    sep = "\t" if text.count("\t") > text.count(",") else ","
-    return {"": [line.split(sep) for line in text.replace("\r\n", "\n").split("\n")]}
-
-
-def as_numbers(row: list[str]) -> list[float]:
-    out = []
-    for x in row:
-        try:
-            out.append(float(x.strip().strip('"')))
-        except ValueError:
-            continue
-    return out
-
-
-def test_the_table_of_real_exports_names_every_file(shared: Path) -> None:
-    folder = shared / "data" / "pharmacology" / "plate_readers"
-    assert {p.name for p in folder.iterdir()} == set(READ) | set(REFUSED)
-
-
-@pytest.mark.parametrize("name", READ)
-def test_real_exports_are_read_and_traced_to_their_rows(shared: Path, name: str) -> None:
-    path = shared / "data" / "pharmacology" / "plate_readers" / name
-    got = read_export(content(path))
-    plates, wells, label = READ[name]
-    assert len({r.name for r in got.reads}) == plates
-    raw = [r for r in got.reads if not r.calculated]
-    filled = [(r, w, c, v) for r in raw for w, c in r.wells.items() if (v := number(c.text)) is not None]
-    if wells is not None:
-        assert len(filled) == wells
-    if label is not None:
-        assert {r.label for r in raw} == {label}
-    rows = raw_rows(path)
-    for r, w, c, v in filled:
-        line = rows[r.sheet][c.row - 1]
-        assert v in as_numbers(line), (name, r.label, w)
-        letter = row_number(line[0])
-        if letter is not None:  # a grid with row letters: the well must be the place that is written
-            assert w[0] == letter + (26 if line[0].islower() else 0)
-            assert float(line[w[1]]) == v
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_malformed_real_exports_are_refused_by_name(shared: Path, name: str) -> None:
-    with pytest.raises(InputFaults, match=r"cannot be read|is damaged") as e:
-        read_export(content(shared / "data" / "pharmacology" / "plate_readers" / name))
-    assert REFUSED[name] in str(e.value)
-
-
-def test_rows_of_a_1536_well_plate_in_small_letters_come_after_z(shared: Path) -> None:
-    name = "bmg_mars_24-10-16_15-09-52_Luminescence_1536.csv"
-    (read,) = read_export(content(shared / "data" / "pharmacology" / "plate_readers" / name)).reads
-    assert sorted({w[0] for w in read.wells}) == [1, 7, 13, 19, 25, 31]  # A G M S Y e
-    assert (read.wells[31, 1].text, read.wells[31, 1].row) == ("36809.0", 15)
-
-
-ENVISION = [n for n in READ if n.startswith("perkin_elmer_envision_PE")]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ENVISION)
-def test_plate_sections_agree_with_allotropy(shared: Path, name: str) -> None:
-    """Read by this package's own reader of plate sections; allotropy's values are the reference.
-
-    One export holds the rows A, E, I and M only. allotropy 0.1.150 counts them as A, B, C and D; here the letters that
-    are written hold, so for that file the rows are compared by their order.
-    """
-    import warnings
-
-    path = shared / "data" / "pharmacology" / "plate_readers" / name
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from allotropy.parser_factory import Vendor
-        from allotropy.to_allotrope import allotrope_from_file
-
-        model = allotrope_from_file(str(path), Vendor.PERKIN_ELMER_ENVISION)
-    theirs = []
-    for document in model["plate reader aggregate document"]["plate reader document"]:
-        for m in document["measurement aggregate document"]["measurement document"]:
-            value = next(m[k]["value"] for k in ("absorbance", "fluorescence", "luminescence") if k in m)
-            theirs.append((parse_well(m["sample document"]["location identifier"]), value))
-    ours = [
-        (w, number(c.text))
-        for r in read_export(content(path)).reads
-        if not r.calculated
-        for w, c in r.wells.items()
-        if c.text
-    ]
-    if name.endswith("luminescence_example01.csv"):
-        assert {w[0] for w, _ in ours} == {1, 5, 9, 13}
-        ours = [((1 + (w[0] - 1) // 4, w[1]), v) for w, v in ours]
-    assert sorted(ours) == sorted(theirs)
-
-
-@pytest.mark.parametrize("name", ["RawData_day0.xlsx", "RawData_day7.xlsx"])
-def test_gdr_envision_workbooks_match_the_reference(shared: Path, name: str) -> None:
-    import pandas as pd
-
-    folder = shared / "data" / "pharmacology" / "gDRimport" / "data1"
-    ref = pd.read_csv(folder / "ref_RawData_day0_day7_xlsx.csv", sep=";", dtype={"Barcode": str})
-    wanted = {
-        (b, row_number(r), c): v
-        for b, r, c, v in ref[["Barcode", "WellRow", "WellColumn", "ReadoutValue"]].itertuples(index=False)
-    }
-    got = read_export(content(folder / name))
-    assert len(got.reads) == 6
-    for read in got.reads:
-        barcode = read.names[1]
-        assert len(read.wells) == 384
-        for (r, c), cell in read.wells.items():
-            assert number(cell.text) == wanted[barcode, r, c]
-
-
-def test_gdr_tecan_workbook(shared: Path) -> None:
-    path = shared / "data" / "pharmacology" / "gDRimport" / "data2" / "RawData_Tecan_96_well_plates.xlsx"
-    got = read_export(content(path))
-    assert {r.names[1] for r in got.reads} == {"H2122-2", "H358-2", "H358-1", "H2122-1"}
-    rows = raw_rows(path)
-    for read in got.reads:
-        assert len(read.wells) == 60
-        for (r, c), cell in read.wells.items():
-            line = rows[read.sheet][cell.row - 1]
-            assert line[0] == row_letters(r)
-            assert float(line[c - 1]) == number(cell.text)
-
-
-def test_gdr_envision_text_files_with_empty_edges(shared: Path) -> None:
-    files = sorted((shared / "data" / "pharmacology" / "gDRimport" / "data4").glob("*.csv"))
-    assert len(files) == 28
-    for path in files:
-        got = read_export(content(path))
-        (read,) = got.reads
-        assert read.name == path.stem
-        grid = [line.split(",") for line in path.read_text().splitlines()[4:20]]
-        assert values(read) == {
-            (r, c): float(grid[r - 1][c - 1]) if grid[r - 1][c - 1] else None
-            for r in range(1, 17)
-            for c in range(1, 25)
-        }
-
-
-def test_gdr_long_list(shared: Path) -> None:
-    import pandas as pd
-
-    path = shared / "data" / "pharmacology" / "gDRimport" / "data5" / "RawData.tsv"
-    ref = pd.read_csv(path, sep="\t")
-    got = {r.names[1]: r for r in read_export(content(path)).reads}
-    assert sum(len(r.wells) for r in got.values()) == len(ref)
-    for plate, r, c, v in ref[["Barcode", "WellRow", "WellColumn", "ReadoutValue"]].itertuples(index=False):
-        assert number(got[plate].wells[row_number(r), c].text) == v

@@ -63,7 +63,9 @@ def parse(resource: Resource, paths: Sequence[Path]) -> tuple[pd.DataFrame, str]
     return shaped(resource, frame), version
 
 
-def store(resource: Resource, frame: pd.DataFrame, raw: Sequence[RawFile], version: str, staged: Path) -> dict[str, Any]:
+def store(
+    resource: Resource, frame: pd.DataFrame, raw: Sequence[RawFile], version: str, staged: Path
+) -> dict[str, Any]:
     """Put a parsed table and its raw files in place; gives the provenance. `staged` holds the raw files (moved)."""
     from rechallenge import __version__, parquet
 

@@ -83,18 +83,19 @@ def finish(
 ) -> Manifest:
     """Join the stored parts of a split step in order, complete them, and store the result under the step's key."""
     started = time.perf_counter()
-    step = resolve(ref)
+    base = Manifest(key, ref.partition(":")[2], "done", inputs=dict(inputs), options=dict(options))
+    try:
+        step = resolve(ref)
+        _same_code(step, key, inputs, options, False)
+    except Exception as e:  # noqa: BLE001 - whatever a module raises on import is the step's failure
+        return _failed(base, e, started)
     store = Store(store_root)
     found = [store.manifest(k) for k in part_keys]
     parts = [m for m in found if m is not None]
     if len(parts) < len(found):
         raise StoreError(f"a finished part of {step.name} is gone from the store. Run again; it is made anew.")
-    base = Manifest(
-        key,
-        step.name,
-        "done",
-        inputs=dict(inputs),
-        options=dict(options),
+    base = replace(
+        base,
         warnings=_counted([w for m in parts for w in m.warnings]),
         seconds=sum(m.seconds for m in parts),
         parts=tuple(part_keys),
@@ -128,7 +129,7 @@ def resolve(ref: str) -> Analysis:
 def _same_code(step: Analysis, key: str, inputs: Mapping[str, str], options: Mapping[str, Any], part: bool) -> None:
     changed = sources.edited(*modules_of(step))
     if changed:
-        raise RechallengeError(f"{', '.join(changed)} was edited after it had been loaded. Start this process again.")
+        raise RechallengeError(f"edited since it was loaded: {', '.join(changed)}. Start this process again.")
     if key_of(step, inputs, options, part=part) != key:
         raise RechallengeError(
             "this worker has other code or other library versions than the run that called it. "

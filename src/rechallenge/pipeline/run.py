@@ -195,7 +195,7 @@ def _refuse_edited(registry: Registry) -> None:
     changed = sources.edited(*sorted(loaded))
     if changed:
         raise RechallengeError(
-            f"{', '.join(changed)} was edited after it had been loaded. Start Python (or the notebook's kernel) again."
+            f"edited since it was loaded: {', '.join(changed)}. Start Python (or the notebook's kernel) again."
         )
 
 

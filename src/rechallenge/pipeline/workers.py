@@ -109,7 +109,10 @@ def _end_with(sentinel: int) -> None:
 
 
 class Dask:
-    """A Dask cluster. Its workers must see the results folder under the same path and have the same software."""
+    """A Dask cluster. Its workers must see the results folder under the same path and have the same software.
+
+    A worker process works at one step at a time: start them with one thread each (`dask worker --nthreads 1`).
+    """
 
     limit = 100_000
 

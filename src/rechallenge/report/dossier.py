@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -75,7 +76,7 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
             policy=_policy(scripts, style),
             style=style,
             scripts=scripts,
-            specs=[(i, _json(spec)) for i, spec in specs.items()],
+            specs=[(i, _json(_for_screen(spec))) for i, spec in specs.items()],
             source=_json(cited) if cited else "",
         )
     )
@@ -122,7 +123,7 @@ def _tables(record: RunRecord, ids: _Ids) -> tuple[dict[str, _Table], list[_Tabl
             title, place = FRONT[name], "front"
         shown = view(name, frame, title=title, most=ROWS)
         if frame.shape[1]:
-            found[name] = _Table(shown, ids("table", name), place, step, f"tables/{quote(name)}.csv")
+            found[name] = _Table(shown, ids("table", name), place, step, f"tables/{quote(name, safe="")}.csv")
     front = [found[name] for name in FRONT if name in found and found[name].view.total]
     for t in front:
         if t.view.name in ("candidates", "drugs", "combinations"):
@@ -166,7 +167,7 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
     steps = {s.name: s for s in record.steps}
     same = Counter((f.step, f.title) for f in record.figures)
     seen: Counter[tuple[str, str]] = Counter()
-    made = []
+    made: list[dict[str, Any]] = []
     for f in record.figures:
         key = (f.step, f.title)
         seen[key] += 1
@@ -175,9 +176,13 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
         judges = any(word in f.step for word in ("quality", "plate"))
         made.append({**_figure(f, title), "place": "quality" if judges else f"stream:{f.stream}", "about": set(about)})
     order = {name: i for i, name in enumerate(_stream_names(record))}
-    made.sort(key=lambda f: order.get(f["place"].removeprefix("stream:"), len(order)))
-    for number, f in enumerate(made, start=1):
-        f |= {"id": ids("figure", f["name"]), "number": number}
+    made.sort(key=lambda one: order.get(one["place"].removeprefix("stream:"), len(order)))
+    said: dict[str, int] = {}
+    for n, one in enumerate(made, start=1):
+        first = said.setdefault(one["caption"], n)
+        one.update(id=ids("figure", one["name"]), number=n)
+        if first != n and len(one["caption"]) > 60:
+            one["caption"] = f"As in Figure {first}."
     return made
 
 
@@ -186,12 +191,14 @@ def _figure(figure: FigureRecord, title: str) -> dict[str, Any]:
     svg, png = figure.files.get("svg", b""), figure.files.get("png", b"")
     picture = ""
     if svg and (len(svg) <= HEAVY_PICTURE or not png):
-        picture = "data:image/svg+xml," + quote(svg.decode(), safe=" !$()*+,/:;=?@~-_.'")
+        text = svg.decode()
+        text = text if "'" in text else text.replace('"', "'")  # which need not be escaped in an address
+        picture = "data:image/svg+xml," + quote(text, safe=" !$()*+,/:;=?@~-_.'")
     elif png:
         picture = "data:image/png;base64," + base64.b64encode(png).decode()
     width = float(figure.spec.get("usermeta", {}).get("figure_width", 0) or 0) or _width_of(svg)
     light = len(json.dumps(figure.spec)) <= HEAVY_SPEC
-    stem = quote(figure.name)
+    stem = quote(figure.name, safe="")
     return {
         "name": figure.name,
         "title": title,
@@ -243,6 +250,35 @@ def _json(value: Any) -> str:
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
+
+
+def _for_screen(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A specification with data of no more digits than a screen shows and without empty fields."""
+
+    def rows(values: list[Any]) -> list[Any]:
+        return [
+            {k: short(v) for k, v in r.items() if v is not None} if isinstance(r, dict) else short(r) for r in values
+        ]
+
+    def short(value: Any) -> Any:
+        return float(f"{value:.6g}") if isinstance(value, float) and math.isfinite(value) else value
+
+    def visit(node: Any) -> Any:
+        if isinstance(node, list):
+            return [visit(v) for v in node]
+        if not isinstance(node, dict):
+            return node
+        out = {k: visit(v) for k, v in node.items() if k not in ("data", "datasets")}
+        if isinstance(node.get("datasets"), dict):
+            out["datasets"] = {name: rows(values) for name, values in node["datasets"].items()}
+        if "data" in node:
+            data = node["data"]
+            inline = isinstance(data, dict) and isinstance(data.get("values"), list)
+            out["data"] = {**data, "values": rows(data["values"])} if inline else data
+        return out
+
+    made: dict[str, Any] = visit(dict(spec))
+    return made
 
 
 def _policy(scripts: list[str], style: str) -> str:

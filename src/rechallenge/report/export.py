@@ -16,6 +16,8 @@ from rechallenge.report.pdf import stable_pdf
 from rechallenge.report.style import DOUBLE, FONT, PT_PER_MM, SINGLE, theme
 
 PNG_DPI = 300
+#: a fitted figure may be so many points narrower than its column; the rest is white
+SLACK = 3.0
 #: columns of a chart's data whose name begins so are positions on the page and no part of the source data
 DRAWING = "_draw_"
 #: sizes of type that a printed figure may have, in points
@@ -62,7 +64,7 @@ def export(name: str, chart: Any) -> dict[str, bytes]:
         "pdf": stable_pdf(vlc.svg_to_pdf(points)),
         "png": vlc.svg_to_png(points, ppi=PNG_DPI),
         "csv": source_data(spec).encode(),
-        "json": (json.dumps(spec, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode(),
+        "json": (json.dumps(spec, ensure_ascii=False, separators=(",", ":"), sort_keys=True) + "\n").encode(),
     }
 
 
@@ -187,7 +189,9 @@ def _svg(spec: dict[str, Any]) -> tuple[str, float, float]:
     import vl_convert as vlc
 
     svg: str = vlc.vegalite_to_svg(spec, allowed_base_urls=[])
-    svg = re.sub(r'<(text|line)\b[^>]* opacity="0"[^>]*>(?:[^<]*</\1>)?', "", svg)
+    svg = re.sub(r'<(text|line)\b[^>]* opacity="0"[^>]*>(?:[^<]*</\1>)?', "", svg)  # labels that found no place
+    svg = re.sub(r'<path[^>]* d=""[^>]*/>', "", svg)
+    svg = re.sub(r' (?:class|role|aria-[a-z]+|pointer-events)="[^"]*"| opacity="1"', "", svg)
     for stem in ("gradient_", "clip"):
         for i, old in enumerate(dict.fromkeys(re.findall(rf'\bid="({stem}\d+)"', svg))):
             svg = re.sub(rf'\b{old}(?=[")])', f"{stem}#{i}", svg)
@@ -201,7 +205,8 @@ def _svg(spec: dict[str, Any]) -> tuple[str, float, float]:
 def _fitted(spec: dict[str, Any]) -> tuple[str, float, float]:
     """Scale the plots of `spec` (in place) until the whole figure is as wide as its column; SVG, width, height.
 
-    Type, labels and legends keep their size, so the width of the whole is close to linear in that of the plots.
+    Type, labels and legends keep their size, so the width of the whole is close to linear in that of the plots; it
+    moves in steps of whole points. The widest drawing that fits is taken.
     """
     wanted = spec.get("usermeta", {}).get("figure_width")
     svg, width, height = _svg(spec)
@@ -210,30 +215,48 @@ def _fitted(spec: dict[str, Any]) -> tuple[str, float, float]:
         if width <= wanted:
             return svg, wanted, height
     plots = _plot_widths(spec)
-    points = [(1.0, width)]
-    scale = 1.0
-    for _ in range(8):
-        if wanted - 1.5 <= width <= wanted:
-            return svg, wanted, height
-        if len(points) == 1:
-            scale = max(0.3, 1 + (wanted - width) / max(0.6 * width, 1.0))
-        else:
-            (s0, w0), (s1, w1) = points[-2:]
-            if w0 == w1:
-                break
-            scale = s1 + (wanted - 0.6 - w1) * (s1 - s0) / (w1 - w0)
-        if not 0.05 <= scale <= 20:
+    tried = {1.0: (svg, width, height)}
+    while plots and len(tried) < 8:
+        fits = {s: w for s, (_, w, _) in tried.items() if w <= wanted}
+        if any(w >= wanted - SLACK for w in fits.values()):
             break
-        for owner, key, before in plots:
-            owner[key] = round(before * scale, 2)
-        svg, width, height = _svg(spec)
-        points.append((scale, width))
-    if width <= wanted and wanted - width < 0.05 * wanted:
-        return svg, wanted, height
-    raise FigureError(
-        f"it is {width / PT_PER_MM:.0f} mm wide and cannot be fitted to {wanted / PT_PER_MM:.0f} mm: "
-        "shorten its labels, or split it"
-    )
+        scale = _next_scale({s: w for s, (_, w, _) in tried.items()}, wanted)
+        if scale in tried or not 0.05 <= scale <= 20:
+            break
+        _scale(plots, scale)
+        tried[scale] = _svg(spec)
+    fitting = {s: drawn for s, drawn in tried.items() if drawn[1] <= wanted}
+    if not fitting:
+        width = min(w for _, w, _ in tried.values())
+        raise FigureError(
+            f"it is {width / PT_PER_MM:.1f} mm wide and cannot be fitted to {wanted / PT_PER_MM:.0f} mm: "
+            "shorten its labels, or split it"
+        )
+    best = max(fitting, key=lambda s: (fitting[s][1], s))
+    _scale(plots, best)
+    svg, width, height = fitting[best]
+    return svg, wanted, height
+
+
+def _next_scale(widths: dict[float, float], wanted: float) -> float:
+    """The scale to try next, from the widths at those tried: by the line through two, or halfway between them."""
+    aim = wanted - SLACK / 2
+    if len(widths) == 1:
+        ((scale, width),) = widths.items()
+        return round(max(0.2, scale * (1 + (aim - width) / (0.8 * width))), 4)
+    below = max((s for s, w in widths.items() if w <= wanted), default=None)
+    above = min((s for s, w in widths.items() if w > wanted), default=None)
+    if below is not None and above is not None and len(widths) > 3:
+        return round((below + above) / 2, 4)
+    (s0, w0), (s1, w1) = sorted(widths.items(), key=lambda sw: abs(sw[1] - aim))[:2]
+    if w0 == w1:
+        return round(s0 * (0.8 if w0 > wanted else 1.25), 4)
+    return round(s0 + (aim - w0) * (s1 - s0) / (w1 - w0), 4)
+
+
+def _scale(plots: list[tuple[dict[str, Any], str, float]], scale: float) -> None:
+    for owner, key, before in plots:
+        owner[key] = round(before * scale, 2)
 
 
 def _plot_widths(spec: dict[str, Any]) -> list[tuple[dict[str, Any], str, float]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,12 +14,13 @@ import pandas as pd
 from rechallenge.report import words
 
 #: characters that a row may take on the page before further columns are hidden (they open on request)
-WIDTH = 112
+WIDTH = 132
 #: text longer than this is for machines (covariances and the like) and stays in the file
 LONGEST = 160
 #: text up to this length is kept on one line
 SHORT = 24
 _ALWAYS = ("p_value", "q_value", "status", "verdict", "n", "n_replicates", "claim", "summary", "reason")
+_VARY = ("p_value", "q_value", "claim", "summary")
 _COUNTS = ("row", "n", "rank", "day", "df")
 
 
@@ -95,7 +97,10 @@ def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, wi
             continue
         made.append((c, head, cells))
     same = {c: f"{head} {cells[0].text}" for c, head, cells in made[1:] if _constant(c, cells)}
-    hidden = _hidden([(c, head, cells) for c, head, cells in made if c not in same], width) | set(same)
+    same = {c: text for c, text in same.items() if c not in folded.first}
+    rest = [(c, head, cells) for c, head, cells in made if c not in same]
+    names = itertools.takewhile(lambda c: not _is_number(frame[c]), (c for c, _, _ in rest if c not in _ALWAYS))
+    hidden = _hidden(rest, (*itertools.islice(names, 3), *folded.first), width) | set(same)
     columns = tuple(
         Column(c, head, _is_number(frame[c]) and c not in folded.interval, c in hidden) for c, head, _ in made
     )
@@ -120,18 +125,19 @@ def _first(frame: pd.DataFrame, most: int) -> tuple[pd.DataFrame, str]:
 
 def _constant(name: str, cells: list[Cell]) -> bool:
     """The same in every row of a table of some length, and nothing that a reader looks for in each row."""
-    return len(cells) > 3 and name not in _ALWAYS and len({cell.text for cell in cells}) == 1
+    return len(cells) > 3 and name not in _VARY and len({cell.text for cell in cells}) == 1
 
 
-def _hidden(columns: list[tuple[str, str, list[Cell]]], width: int) -> set[str]:
-    """Columns that do not fit into a row of `width` characters; those that are always shown are counted first."""
+def _hidden(columns: list[tuple[str, str, list[Cell]]], first: tuple[str, ...], width: int) -> set[str]:
+    """Columns that do not fit into a row of `width` characters; `first` and those always shown are counted first."""
     need = {}
     for c, head, cells in columns:
         longest = max((len(cell.text) for cell in cells), default=0)
         need[c] = 3 + max(min(longest, SHORT), *(len(w) for w in head.split()))
-    left = width - sum(need[c] for c in need if c in _ALWAYS)
+    always = {*_ALWAYS, *first}
+    left = width - sum(need[c] for c in need if c in always)
     out = set()
-    for c in [c for c in need if c not in _ALWAYS]:
+    for c in [c for c in need if c not in always]:
         if c == "source_rows" or need[c] > left:
             out.add(c)
         else:
@@ -178,6 +184,8 @@ class _Folded:
         names = [str(c) for c in frame.columns]
         self.interval: dict[str, tuple[str, str]] = {}
         self.bounds: dict[str, tuple[str, str, str]] = {}
+        #: the first estimate with its interval, which is what a table is about
+        self.first: tuple[str, ...] = ()
         self.hidden: set[str] = {"reason"} if "status" in names and "reason" in names else set()
         for low in [n for n in names if n.endswith("ci_low")]:
             high = low[: -len("low")] + "high"
@@ -193,6 +201,7 @@ class _Folded:
                 estimate = close[0] if stem else close[-1]
                 side = f"{stem}bound" if f"{stem}bound" in names else ""
                 self.bounds[estimate] = (low, high, side)
+                self.first = self.first or (estimate, low)
                 self.hidden.update(n for n in (f"{stem}bound", f"{stem}bound_um", f"{stem}bound_value") if n in names)
 
     def bound(self, estimate: str, row: Any) -> str:

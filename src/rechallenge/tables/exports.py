@@ -7,27 +7,22 @@ list of wells, or grids (`plate_blocks`). Which form was found is echoed as a no
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.study import nearest
-from rechallenge.tables import workbook
+from rechallenge.tables.contract import plain
 from rechallenge.tables.files import Content
-from rechallenge.tables.grid import cells_of
-from rechallenge.tables.instruments import NotReadable, Sheet, instrument_of, read
+from rechallenge.tables.instruments import NotReadable, instrument_of, read
 from rechallenge.tables.plate_blocks import Block, blocks, split_flag
-from rechallenge.tables.plate_headings import Heading, heading
+from rechallenge.tables.plate_headings import heading
 from rechallenge.tables.plate_lists import WellList, well_list
-from rechallenge.tables.sniff import decode, kind_of, refuse
-from rechallenge.tables.text import _refuse_monsters
-from rechallenge.tables.wells import Cell, PlateRead, decimal_sign, number, plate_size, unquoted
-from rechallenge.tables.xlsx import survey
+from rechallenge.tables.raw_cells import Sheet, raw_sheets
+from rechallenge.tables.wells import Cell, PlateRead, decimal_sign, number, plate_size
 
 FORMATS = ("auto", "grid", "list")
 
@@ -105,58 +100,6 @@ def read_export(content: Content, form: str = "auto", decimal: str = "", sheet: 
     return out
 
 
-def raw_sheets(content: Content) -> list[Sheet]:
-    """Every sheet of a file as rows of text. Text files are one sheet; the delimiter is the one that gives numbers."""
-    kind = kind_of(content.data)
-    if kind == "parquet":
-        raise refuse(
-            "wrong-format", "a Parquet file is not the export of a plate reader.", "Name it under `viability`."
-        )
-    if kind == "text":
-        text, _ = decode(content.data)
-        _refuse_monsters(text)
-        return [Sheet("", _rows(text))]
-    return _workbook(content.data, kind)
-
-
-def _rows(text: str) -> list[list[str]]:
-    """Rows of cells as a spreadsheet would show them (a quoted cell may hold line ends)."""
-    lines = io.StringIO(text, newline=None).read().split("\n")
-    best = max(("\t", ";", ",", "|"), key=lambda d: _numbers(lines, d))
-    if _numbers(lines, " ") > 2 * _numbers(lines, best):
-        return [line.split() for line in lines]
-    reader = csv.reader(io.StringIO("\n".join(lines), newline=""), delimiter=best)
-    try:
-        return [[unquoted(x) for x in row] for row in reader]
-    except csv.Error as e:
-        message = f"this row cannot be taken apart ({e}); most often a quotation mark opens and never closes."
-        raise refuse("quotes", message, "Export the plate again.", row=reader.line_num) from None
-
-
-def _numbers(lines: Sequence[str], delimiter: str) -> int:
-    """How many cells of the file are numbers when it is split so; rows of one cell do not count."""
-    total = 0
-    for line in lines[:5000]:
-        cells = line.split(delimiter) if delimiter != " " else line.split()
-        if len(cells) > 1:
-            values = [x.strip().strip('"') for x in cells]
-            total += sum(number(x) is not None or number(x, ",") is not None for x in values)
-    return total
-
-
-def _workbook(data: bytes, kind: str) -> list[Sheet]:
-    flaws = survey(data, kind)
-    sheets, _ = workbook._sheets(data, kind)
-    out = []
-    for name, (rows, _) in sheets.items():
-        texts = [[unquoted(x) for x in cells_of(row).shown().to_pylist()] for row in rows]
-        for (r, c), text in (flaws[name].cells if name in flaws else {}).items():
-            if r < len(texts) and c < len(texts[r]) and not texts[r][c]:
-                texts[r][c] = text
-        out.append(Sheet(name, texts, padded=True))
-    return out
-
-
 # ---- own forms -------------------------------------------------------------------------------------------------
 
 
@@ -171,7 +114,7 @@ def _own(content: Content, sheets: Sequence[Sheet], form: str) -> Export:
         for sheet in sheets:
             found, complaints = blocks(sheet.rows, sheet.padded)
             odd += [f"{c} (sheet {sheet.name})" if sheet.name else c for c in complaints]
-            found = [b for b in found if _is_signal(b)]
+            found = [b for b in found if _is_signal(b, sheet.name)]
             if found:
                 grids.append((sheet, found))
     if not grids:
@@ -189,8 +132,18 @@ def _own(content: Content, sheets: Sequence[Sheet], form: str) -> Export:
     return _from_grids(content.name, grids)
 
 
-def _is_signal(block: Block) -> bool:
-    """A grid of numbers, not of sample names, doses with units or dashes."""
+#: Grids under these names say what is in the wells.
+_NOT_SIGNALS = {
+    "dose", "dosenm", "doseum", "doses", "concentration", "concentrations", "conc", "dilution", "dilutions", "layout",
+    "platelayout", "map", "platemap", "replicate", "replicates",
+}  # fmt: skip
+
+
+def _is_signal(block: Block, sheet: str) -> bool:
+    """A grid of numbers; not of sample names or dashes, and not one that is named as doses or as a layout."""
+    above = [x for x in (block.above[-1][1] if block.above else []) if x]
+    if _NOT_SIGNALS & {plain(x) for x in (block.corner, sheet, *(above if len(above) == 1 else []))}:
+        return False
     filled = [split_flag(c.text)[0] for c in block.wells.values() if c.text]
     numbers = sum(number(t) is not None or number(t, ",") is not None for t in filled)
     return numbers >= 1 and numbers >= 0.5 * len(filled)
@@ -251,22 +204,23 @@ def _from_grids(file: str, grids: Sequence[tuple[Sheet, list[Block]]]) -> Export
     for (sheet, found), hs in zip(grids, heads, strict=True):
         lone = [h.lone for h in hs]
         distinct = len(set(lone)) == len(lone) and all(lone)
-        previous: Heading | None = None
         for block, h in zip(found, hs, strict=True):
             names = list(h.names)
             if not names and h.lone and (distinct or len(found) == 1):
                 names = [h.lone]
-            if not names and previous is not None and not block.above and found.index(block) > 0:
-                names = previous.names if not block.labelled and block.label else []
             if by_sheet and sheet.name:
                 names.insert(0, sheet.name)
             wells = {w: Cell(*_flagged(c)) for w, c in block.wells.items()}
             out.reads.append(
                 PlateRead(
-                    tuple(dict.fromkeys(names)), block.label or h.label, wells, sheet.name, h.repeat, h.calculated
+                    tuple(dict.fromkeys(names)),
+                    block.label or h.label or (h.lone if h.names else ""),
+                    wells,
+                    sheet.name,
+                    h.repeat,
+                    h.calculated,
                 )
             )
-            previous = replace(h, names=names)
     return out
 
 

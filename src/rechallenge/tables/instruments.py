@@ -8,6 +8,7 @@ and traced back to the row of the file it stands in. allotropy is heavy and impo
 from __future__ import annotations
 
 import logging
+import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,16 +16,8 @@ from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any
 
-from rechallenge.tables.wells import Cell, PlateRead, Well, number, parse_well, row_number, unquoted
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """The cells of one sheet as text, row by row. `padded`: every row has the same length (a workbook)."""
-
-    name: str
-    rows: list[list[str]]
-    padded: bool = False
+from rechallenge.tables.raw_cells import Sheet
+from rechallenge.tables.wells import Cell, PlateRead, Well, number, parse_well, row_number
 
 
 @dataclass(frozen=True)
@@ -40,15 +33,16 @@ class NotReadable(Exception):
     """The export has the marks of an instrument's program but not its form; the text says what is wrong."""
 
 
-def _cells(sheets: Sequence[Sheet], rows: int | None = None) -> Iterator[str]:
+def _cells(sheets: Sequence[Sheet], rows: int = 60, ends: bool = True) -> Iterator[str]:
+    """Cells that hold anything in the first and (`ends`) last rows of every sheet, where programs leave their marks."""
     for sheet in sheets:
-        for row in sheet.rows[:rows]:
-            yield from (unquoted(x) for x in row if x)
+        for row in [*sheet.rows[:rows], *(sheet.rows[rows:][-rows:] if ends else [])]:
+            yield from (x for x in row if x)
 
 
-def _starts(sheets: Sequence[Sheet], *texts: str, rows: int | None = 60) -> bool:
+def _starts(sheets: Sequence[Sheet], *texts: str, rows: int = 60) -> bool:
     """Whether for each text some cell near the top begins with it."""
-    found = list(_cells(sheets, rows))
+    found = list(_cells(sheets, rows, ends=False))
     return all(any(cell.startswith(text) for cell in found) for text in texts)
 
 
@@ -67,7 +61,7 @@ def _magellan(sheets: Sequence[Sheet]) -> bool:
 
 
 def _skanit(sheets: Sequence[Sheet]) -> bool:
-    return any(c.endswith(".skax") or c.startswith("SkanIt Software") for c in _cells(sheets, 12))
+    return any(c.endswith(".skax") or c.startswith("SkanIt Software") for c in _cells(sheets, 12, ends=False))
 
 
 INSTRUMENTS = (
@@ -184,8 +178,7 @@ def _document(got: _Collected, document: dict[str, Any]) -> None:
         failures = m.get("error aggregate document", {}).get("error document", [])
         for key in ("absorbance", "fluorescence", "luminescence", "transmittance"):
             if isinstance(m.get(key), dict):
-                error = next((str(x["error"]) for x in failures if x.get("error_feature", key) in (key, None)), "")
-                error = error if not failures or error else str(failures[0].get("error", ""))
+                error = next((str(x.get("error")) for x in failures if x.get("error feature", key) == key), "")
                 got.add(plate, well, f"{key}{_wavelengths(control)}", _text(m[key].get("value")), error)
     measurements = document.get("measurement document", [])
     for part in document.get("processed data aggregate document", {}).get("processed data document", []):
@@ -218,6 +211,9 @@ def _wavelengths(control: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
+    """A value as text. allotropy writes minus zero for what the instrument could not measure."""
+    if isinstance(value, float) and value == 0 and math.copysign(1, value) < 0:
+        return "NaN"
     return repr(float(value)) if isinstance(value, int | float) and not isinstance(value, bool) else str(value or "")
 
 

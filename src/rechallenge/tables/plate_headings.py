@@ -20,6 +20,7 @@ _LABEL = re.compile(
     r"^(?:label|wavelength|calculated results|results? for|raw data|read|reading|measurement|filter)\b\s*[:=]?\s*(.*)$",
     re.I,
 )
+_SIGNAL = re.compile(r"^(?:od|abs|absorbance|lum|luminescence|fluor|fluorescence|rlu|rfu)[\d\s_]|\b\d{3}\s*nm\b", re.I)
 
 
 @dataclass
@@ -91,7 +92,10 @@ def _line(out: Heading, cells: Sequence[str], filled: Sequence[str]) -> None:
                 break
         else:
             if len(filled) == 1 and not is_number(first) and len(first) <= 60:
-                out.lone = first
+                if _SIGNAL.search(first + " "):
+                    out.label = first
+                else:
+                    out.lone = first
 
 
 def _is_long(text: str) -> bool:

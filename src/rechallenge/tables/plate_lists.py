@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rechallenge.tables.contract import plain
 from rechallenge.tables.plate_blocks import Rows, bare, filled_in, is_number, is_value, split_flag
-from rechallenge.tables.wells import Cell, Well, parse_well, row_number, unquoted
+from rechallenge.tables.wells import Cell, Well, parse_well, row_number
 
 _WELL = {"well", "wellid", "wellname", "wellno", "wellnumber", "wellposition", "wellpositions", "wellpos", "position",
          "wells", "wellcoordinate", "wellindex"}  # fmt: skip
@@ -54,7 +54,7 @@ def _first(names: Sequence[str], wanted: set[str]) -> int | None:
 
 def _well_text(row: Sequence[str], well: int | None, pair: tuple[int | None, int | None]) -> str:
     def at(k: int | None) -> str:
-        return unquoted(row[k]) if k is not None and k < len(row) else ""
+        return row[k] if k is not None and k < len(row) else ""
 
     if well is not None:
         return at(well)
@@ -81,7 +81,7 @@ def _value_columns(rows: Rows, names: Sequence[str], taken: set[int]) -> list[in
 def _read_list(
     rows: Rows, i: int, names: Sequence[str], well: int | None, pair: tuple[int | None, int | None]
 ) -> WellList:
-    heading = [unquoted(text) for text in rows[i]]
+    heading = list(rows[i])
     body: list[tuple[int, Sequence[str]]] = []
     not_wells: list[tuple[int, str, str]] = []
     place = heading[well] if well is not None else f"{heading[pair[0] or 0]}, {heading[pair[1] or 0]}"
@@ -104,7 +104,7 @@ def _read_list(
     for n, row in body:
 
         def at(k: int | None, line: Sequence[str] = row) -> str:
-            return unquoted(line[k]) if k is not None and k < len(line) else ""
+            return line[k] if k is not None and k < len(line) else ""
 
         name = next((t for t in map(at, plate) if t and t.upper() not in ("N/A", "NA")), "")
         again = int(at(repeat)) if at(repeat).isdecimal() else 1

@@ -17,11 +17,11 @@ from rechallenge.faults import InputFaults
 from rechallenge.tables.checks import check
 from rechallenge.tables.contract import Column, Contract
 from rechallenge.tables.convert import convert
-from rechallenge.tables.exports import raw_sheets
 from rechallenge.tables.files import Content, find, load
 from rechallenge.tables.grid import Grid, cells_of
 from rechallenge.tables.headings import Recogniser
 from rechallenge.tables.plate_blocks import Block, blocks
+from rechallenge.tables.raw_cells import raw_sheets
 from rechallenge.tables.reading import TableRead, empty_frame, read_table
 from rechallenge.tables.sniff import refuse
 from rechallenge.tables.wells import Cell, Well, well_name

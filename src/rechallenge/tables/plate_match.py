@@ -6,6 +6,7 @@ import fnmatch
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -34,12 +35,17 @@ class Plate:
     def name(self) -> str:
         return self.read.name
 
+    @cached_property
+    def folded(self) -> tuple[str, ...]:
+        """All names as they are compared."""
+        return tuple(_fold(n) for n in self.read.names)
+
     def called(self, pattern: str, file: str = "") -> int:
         """How well a name fits: 3 the full name of this plate, 2 another of its names, 1 a pattern, 0 not at all."""
         if file and not _file_fits(self.export.file, file):
             return 0
         wanted = _fold(pattern)
-        names = [_fold(n) for n in self.read.names]
+        names = self.folded
         if wanted in names:
             return 3 if names[0] == wanted else 2
         running = wanted.removeprefix("plate").strip(" #")
@@ -187,11 +193,11 @@ def laid_out(plates: Sequence[Plate], layout: pd.DataFrame) -> tuple[dict[str, i
     """The row of the layout for every plate, by the plate's full name."""
     faults: list[Fault] = []
     found: dict[str, int] = {}
-    file = layout["file"].fillna("").astype(str) if "file" in layout.columns else pd.Series("", index=layout.index)
-    named = layout["plate"].fillna("").astype(str)
-    fits: dict[int, int] = dict.fromkeys(layout.index, 0)
+    named: dict[int, str] = dict(enumerate(layout["plate"]))
+    file: dict[int, str] = dict(enumerate(layout["file"]))
+    fits = dict.fromkeys(named, 0)
     for plate in plates:
-        scores = {i: plate.called(named[i], file[i]) for i in layout.index}
+        scores = {i: plate.called(named[i], file[i]) for i in named}
         best = max(scores.values(), default=0)
         rows = [i for i, s in scores.items() if s and s == best]
         for i, s in scores.items():
@@ -203,26 +209,26 @@ def laid_out(plates: Sequence[Plate], layout: pd.DataFrame) -> tuple[dict[str, i
                     f"the layout has {len(rows)} rows for plate {plate.name}.",
                     "Keep one row per plate, or add a column file.",
                     column="plate",
-                    value=str(named[rows[1]]),
+                    value=named[rows[1]],
                     **place(layout, rows[1]),
                 )
             )
         if rows:
             found[plate.name] = rows[0]
-    faults += [unknown_plate(plates, named[i], "layout", 1, place(layout, i)) for i in layout.index if not fits[i]]
-    shared = Counter((str(named[i]), str(file[i])) for p, i in found.items() if not set("*?[") & set(str(named[i])))
-    for (name, _), n in shared.items():
-        if n > 1:
-            at = next(i for i in layout.index if named[i] == name)
+    faults += [
+        unknown_plate(plates, name, "layout", 1, place(layout, i)) for i, name in named.items() if name and not fits[i]
+    ]
+    for i, n in Counter(found.values()).items():
+        if n > 1 and not set("*?[") & set(named[i]):
             faults.append(
                 Fault(
                     "plate-name",
                     f"this row of the layout was taken for {n} plates: several exports have a plate of this name.",
                     "Add a column file that names the export, or write the plate as EXPORT:PLATE.",
                     column="plate",
-                    value=name,
+                    value=named[i],
                     severity="warning",
-                    **place(layout, at),
+                    **place(layout, i),
                 )
             )
     return found, faults

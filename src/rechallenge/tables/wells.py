@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 #: wells on a plate -> (rows, columns)
 SHAPES: dict[int, tuple[int, int]] = {
@@ -47,6 +48,7 @@ def row_letters(number: int) -> str:
     return chr(64 + number) if number <= 26 else "A" + chr(64 + number - 26)
 
 
+@lru_cache(maxsize=16384)
 def parse_well(text: str) -> Well | None:
     """Row and column of a well however it is written, or None.
 
@@ -89,7 +91,9 @@ def unquoted(text: str) -> str:
     >>> unquoted('="H0109"'), unquoted(' A1 ')
     ('H0109', 'A1')
     """
-    text = str(text).strip()
+    text = text.strip()
+    if '"' not in text and not text.startswith("="):
+        return text
     if text.startswith("="):
         text = text[1:]
     return text.strip().strip('"').strip()

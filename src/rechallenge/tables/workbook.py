@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import fnmatch
+import os
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +23,8 @@ from rechallenge.tables.sniff import refuse
 from rechallenge.tables.text import LOOK_AHEAD, MAX_COLUMNS, heading_row
 from rechallenge.tables.xlsx import Flaws, survey
 
+#: Cells of a Parquet file, which may declare more than any memory holds.
+MAX_CELLS = 1_000_000_000
 _NAMES = {
     "xlsx": "Excel workbook",
     "xlsb": "Excel binary workbook",
@@ -49,7 +54,7 @@ def _sheets(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], An
     sheets: dict[str, tuple[list[list[Any]], Any]] = {}
     hidden: set[str] = set()
     try:
-        with load_workbook(BytesIO(data)) as book:
+        with _silence(), load_workbook(BytesIO(data)) as book:
             for i, meta in enumerate(book.sheets_metadata):
                 if meta.typ != SheetTypeEnum.WorkSheet:
                     continue
@@ -71,6 +76,23 @@ def _sheets(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], An
             raise _corrupt(kind, e) from e
         raise
     return sheets, hidden
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """Keep the Rust reader from writing to the terminal: it reports a defect there before it raises."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # no such stream, as in a program without a console
+        yield
+        return
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _corrupt(kind: str, e: BaseException) -> Exception:
@@ -181,7 +203,15 @@ def grid_of_parquet(data: bytes) -> Grid:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(pa.BufferReader(data))
+        file = pq.ParquetFile(pa.BufferReader(data))
+        rows, width = file.metadata.num_rows, file.metadata.num_columns
+        if rows * width > MAX_CELLS:
+            raise refuse(
+                "too-large",
+                f"the file declares {rows:,} rows and {width:,} columns, which would not fit in memory.",
+                "Split it, or check that this is the right file.",
+            )
+        table = file.read()
         table.validate(full=True)
         columns = {n: _arrow(table[i]) for i, n in enumerate(table.column_names) if i < MAX_COLUMNS}
     except (pa.ArrowException, OSError, ValueError) as e:

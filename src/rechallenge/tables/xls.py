@@ -14,11 +14,11 @@ from rechallenge.tables.sniff import refuse
 
 _END = 0xFFFFFFFA  # larger sector numbers are marks, not sectors
 _ERRORS = {0x00: "#NULL!", 0x07: "#DIV/0!", 0x0F: "#VALUE!", 0x17: "#REF!", 0x1D: "#NAME?", 0x24: "#NUM!", 0x2A: "#N/A"}
-_BOF, _EOF, _SHEET, _PASSWORD = 0x809, 0x0A, 0x85, 0x2F
+_BOF, _SHEET, _PASSWORD, _STRINGS, _CONTINUE, _EXTENT = 0x809, 0x85, 0x2F, 0xFC, 0x3C, 0x200
 _FORMULA, _ERROR, _MANY = 0x06, 0x205, 0xBD
 _CELLS = {_FORMULA, _ERROR, _MANY, 0x203, 0x27E, 0xFD, 0x204, 0xD6}
-#: Columns of a sheet in this format.
-_COLUMNS = 256
+#: Rows and columns of a sheet in this format.
+_ROWS, _COLUMNS = 65536, 256
 
 
 def flawed_cells(data: bytes) -> dict[str, dict[tuple[int, int], str]]:
@@ -45,9 +45,7 @@ def _not_a_workbook(names: set[str]) -> Exception:
     if "EncryptedPackage" in names:
         return _protected()
     what = "a Word document" if "WordDocument" in names else "a file of another Office program"
-    return refuse(
-        "wrong-format", f"this is {what}, not a workbook.", "Open it, and save the table as .xlsx or .csv."
-    )
+    return refuse("wrong-format", f"this is {what}, not a workbook.", "Open it, and save the table as .xlsx or .csv.")
 
 
 def _protected() -> Exception:
@@ -68,6 +66,8 @@ class _Container:
         if self._size not in (512, 4096) or self._small != 64:
             raise ValueError("impossible sector size")
         self._most = len(data) // self._size + 1
+        if max(self._u32(at) for at in (40, 44, 64, 72)) > self._most:
+            raise ValueError("more sectors than the file has")
         fat_sectors = [s for s in struct.unpack_from("<109I", data, 76) if s < _END]
         at, left = self._u32(68), self._u32(72)
         while at < _END and left > 0 and len(fat_sectors) <= self._most:
@@ -88,6 +88,8 @@ class _Container:
             if kind == 5:
                 self._mini_stream = self._chain(start)[:size] if start < _END else b""
             elif kind == 2:
+                if size > len(data):
+                    raise ValueError("a stream larger than the file")
                 self._entries.setdefault(entry[: max(0, length - 2)].decode("utf-16-le", "replace"), (start, size))
 
     @property
@@ -101,10 +103,8 @@ class _Container:
         start, size = self._entries[name]
         if size >= self._u32(56):
             return self._chain(start)[:size]
-        pieces = []
-        for at in self._follow(start, self._mini_fat, len(self._mini_stream) // self._small + 1):
-            pieces.append(self._mini_stream[at * self._small : (at + 1) * self._small])
-        return b"".join(pieces)[:size]
+        chain = self._follow(start, self._mini_fat, len(self._mini_stream) // self._small + 1)
+        return b"".join(self._mini_stream[at * self._small : (at + 1) * self._small] for at in chain)[:size]
 
     def _u16(self, at: int) -> int:
         return int(struct.unpack_from("<H", self._data, at)[0])
@@ -145,7 +145,14 @@ def _scan(book: bytes) -> dict[str, dict[tuple[int, int], str]]:
     names: dict[int, str] = {}
     found: dict[str, dict[tuple[int, int], str]] = {}
     sheet = ""
+    strings = room = 0
     for at, kind, content in _records(book):
+        if kind == _STRINGS:
+            strings, room = struct.unpack_from("<I", content, 4)[0], len(content)
+        elif kind == _CONTINUE:
+            room += len(content)
+        if kind == _EXTENT:
+            _check_extent(content)
         if kind == _PASSWORD:
             raise _protected()
         if kind == _SHEET:
@@ -163,7 +170,17 @@ def _scan(book: bytes) -> dict[str, dict[tuple[int, int], str]]:
                 found[sheet][row, column] = _ERRORS.get(content[6], "#VALUE!")
             elif kind == _FORMULA and content[12:14] == b"\xff\xff" and content[6] == 2:
                 found[sheet][row, column] = _ERRORS.get(content[8], "#VALUE!")
+    if strings > room / 3:
+        raise ValueError("more texts than the file has room for")
     return found
+
+
+def _check_extent(content: bytes) -> None:
+    """The declared first and last rows and columns of a sheet; two bytes for a row before Excel 97."""
+    form = "<IIHH" if len(content) >= 14 else "<HHHH"
+    row, last_row, column, last_column = struct.unpack_from(form, content)
+    if row > last_row or last_row > _ROWS or column > last_column or last_column > _COLUMNS:
+        raise ValueError(f"a sheet of {last_row} rows and {last_column} columns, which this format does not have")
 
 
 def _sheet(content: bytes) -> tuple[int, str]:

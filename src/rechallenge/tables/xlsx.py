@@ -1,4 +1,4 @@
-"""What a workbook declares (XLSX, XLSB and ODS here, XLS in `xls`), looked at before its cells are inflated into memory.
+"""What a workbook declares, looked at before its cells are inflated into memory (XLSX, XLSB, ODS; XLS in `xls`).
 
 The reader of cells gives an empty cell for a formula whose result was never saved and for an error such as
 #DIV/0!, and makes room for every cell up to the last one, so that one stray cell in the bottom right corner asks
@@ -26,17 +26,16 @@ HARMLESS = 10 * 2**20
 MAX_AREA = 40_000_000
 
 _CHUNK = 1 << 22
-_CELL = re.compile(rb'<c\b[^>]*?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*(?<!/)>')
-_FORMULA = re.compile(
-    rb'<c\b[^>]*?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*>\s*<f\b[^>]*?(?:/>|>([^<]*)</f>)\s*(?:<v\s*/>|<v>\s*</v>)?\s*</c>'
-)
+# An attribute in either kind of quotation mark, elements with or without a prefix such as x:
+_AT = rb"""\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']"""
+_NO_RESULT = rb"(?:/>|>([^<]*)</(?:\w+:)?f\s*>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v\s*>\s*</(?:\w+:)?v\s*>)?\s*</"
+_CELL = re.compile(rb"<(?:\w+:)?c\b[^<>]*?" + _AT + rb"[^<>]*(?<!/)>")
+_FORMULA = re.compile(rb"<(?:\w+:)?c\b[^<>]*?" + _AT + rb"[^<>]*>\s*<(?:\w+:)?f\b[^<>]*?" + _NO_RESULT)
 _ERROR = re.compile(
-    rb'<c\b[^>]*?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*?\st="e"[^>]*>(?:\s*<f\b[^>]*?(?:/>|>[^<]*</f>))?\s*<v>([^<]*)</v>'
+    rb"<(?:\w+:)?c\b(?=[^<>]*\st\s*=\s*[\"']e[\"'])[^<>]*?" + _AT + rb"[^<>]*>"
+    rb"(?:\s*<(?:\w+:)?f\b[^<>]*?(?:/>|>[^<]*</(?:\w+:)?f\s*>))?\s*<(?:\w+:)?v\s*>([^<]*)<"
 )
-_ERROR_FIRST = re.compile(
-    rb'<c\b[^>]*?\st="e"[^>]*?\sr="([A-Z]{1,3})(\d{1,7})"[^>]*>(?:\s*<f\b[^>]*?(?:/>|>[^<]*</f>))?\s*<v>([^<]*)</v>'
-)
-_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^>]*?)(/?)>")
+_ODS_CELL = re.compile(rb"<table:(?:covered-)?table-cell\b([^<>]*?)(/?)>")
 _ODS_ROWS = re.compile(rb'table:number-rows-repeated="(\d{1,9})"')
 _ODS_COLUMNS = re.compile(rb'table:number-columns-repeated="(\d{1,9})"')
 _NS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
@@ -50,7 +49,7 @@ class Flaws:
 
 
 def survey(data: bytes, kind: str) -> dict[str, Flaws]:
-    """Refuse a workbook that would not fit in memory; otherwise, for XLSX and XLS, the flawed cells of each sheet by name.
+    """Refuse a workbook that would not fit in memory; otherwise the flawed cells of each sheet by name (XLSX, XLS).
 
     Raises InputFaults (without file) with the codes `zip-bomb`, `stray-cell` and `corrupt`.
     """
@@ -126,13 +125,15 @@ def _sheet_files(book: zipfile.ZipFile) -> dict[str, str]:
     return files
 
 
-def _pieces(book: zipfile.ZipFile, info: zipfile.ZipInfo, tag: bytes = b"<c ") -> Iterator[bytes]:
+def _pieces(
+    book: zipfile.ZipFile, info: zipfile.ZipInfo, tags: tuple[bytes, ...] = (b"<c ", b":c ")
+) -> Iterator[bytes]:
     """The XML of a sheet in pieces that end before one of these tags."""
     rest = b""
     with book.open(info) as stream:
         while chunk := stream.read(_CHUNK):
             rest += chunk
-            cut = rest.rfind(tag)
+            cut = rest.rfind(b"<", 0, max(rest.rfind(tag) for tag in tags) + 1)
             if cut > 0:
                 yield rest[:cut]
                 rest = rest[cut:]
@@ -156,13 +157,12 @@ def _scan_xml(book: zipfile.ZipFile, info: zipfile.ZipInfo, sheet: str) -> Flaws
                 at = numbers.index(high)
                 stray = (cells[at][0].decode(), high)
             rows = (min(rows[0], low), max(rows[1], high))
-        if b"<f" in piece:
+        if b"<f" in piece or b":f" in piece:
             for column, row, formula in _FORMULA.findall(piece):
                 flaws.cells[int(row) - 1, _column(column)] = "=" + formula.decode("utf-8", "replace")[:80]
-        if b't="e"' in piece:
-            for pattern in (_ERROR, _ERROR_FIRST):
-                for column, row, text in pattern.findall(piece):
-                    flaws.cells[int(row) - 1, _column(column)] = text.decode("utf-8", "replace")[:20]
+        if b't="e"' in piece or b"t='e'" in piece:
+            for column, row, text in _ERROR.findall(piece):
+                flaws.cells[int(row) - 1, _column(column)] = text.decode("utf-8", "replace")[:20]
     if columns:
         positions = [_column(c) for c in columns]
         _refuse_area(rows[1], max(positions) + 1, sheet, f"{stray[0]}{stray[1]}")
@@ -172,7 +172,7 @@ def _scan_xml(book: zipfile.ZipFile, info: zipfile.ZipInfo, sheet: str) -> Flaws
 def _scan_ods(book: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
     """Rows and columns of the sheets of an OpenDocument file, where one element may stand for many rows or cells."""
     row = last_row = last_column = 0
-    for piece in _pieces(book, info, b"<table:table-row"):
+    for piece in _pieces(book, info, (b"<table:table-row",)):
         for part in re.split(rb"(?=<table:table-row\b)", piece):
             if not part.startswith(b"<table:table-row"):
                 continue
@@ -236,6 +236,6 @@ def _refuse_area(rows: int, columns: int, sheet: str, last: str) -> None:
 
 def _column(letters: bytes) -> int:
     n = 0
-    for b in letters:
+    for b in letters.upper():
         n = n * 26 + b - 64
     return n - 1

@@ -44,6 +44,7 @@ COLUMNS = (
     "ec50_ci_high",
     "hill",
     "e0",
+    "e0_free",
     "einf",
     "emax",
     "auc",
@@ -98,7 +99,7 @@ def _methods(
 ) -> str:
     form = {"4p": "four-parameter", "3p": "three-parameter (lower asymptote 0)", "2p": "two-parameter"}[model]
     start = {
-        "auto": "the response without drug fixed at 1 where it was divided by its own vehicle wells",
+        "auto": "the response without drug fixed at 1 unless the low doses showed otherwise (F test, p < 0.01)",
         "free": "the response without drug free",
     }.get(str(e0), f"the response without drug fixed at {e0}")
     fitted = f" with {robust.capitalize()} weights" if robust else ""
@@ -135,7 +136,7 @@ def curves(
     slope_low: float = 0.1,
     slope_high: float = 10.0,
     einf_low: float = 0.0,
-    einf_high: float = float("inf"),
+    einf_high: float = 10.0,
     flat_alpha: float = 0.05,
     dss_type: Literal[1, 2, 3] = 2,
     dss_threshold: float = 10.0,
@@ -170,7 +171,7 @@ def curves(
     total = len(table)
     labels = sorted(points["replicate"].unique())
     parts = []
-    for fits, plain, fitted, numbers in fit(points, start_level(points, total, e0), chosen):
+    for fits, plain, fitted, numbers in fit(points, start_level(points, total, chosen), chosen):
         part = batch_table(fits, plain, fitted, labels, chosen)
         part.index = pd.Index(numbers)
         parts.append(part)

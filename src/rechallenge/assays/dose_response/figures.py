@@ -52,13 +52,13 @@ def panels(
     """Small multiples of fitted curves with all their points.
 
     `panel` and `colour` name, row by row of `curves`, the panel and the colour of each curve; `title` is that of the
-    colour and `colours` their order. Points are biological replicates (technical wells averaged), told apart by shape; excluded ones are grey
-    crosses. The band is the confidence band of the line; the bar at the level of the IC50 its interval; an arrow at the
-    last dose a bound.
+    colour and `colours` their order. Points are biological replicates (technical wells averaged), told apart by
+    shape; those left out are grey crosses. The band is the confidence band of the line, the bar at the level of the
+    IC50 its interval, `IC50 >` at the last dose a bound.
     """
     import altair as alt
 
-    from rechallenge.report.theme import DOUBLE, MUTED, SINGLE, SMALL, dose_axis, facets, sized
+    from rechallenge.report.theme import DOUBLE, LABEL, MUTED, SINGLE, SMALL, dose_axis, facets, sized
 
     keys = list(CURVE)
     named = curves.assign(panel=panel, curve=colour)[[*keys, "panel", "curve"]]
@@ -84,12 +84,8 @@ def panels(
     axis = dose_axis(seen["dose_um"], title=DOSE)
     top = float(np.nanmax(np.concatenate([seen["viability"], [1.0]])))
     scale = alt.Scale(domain=[0, max(1.2, 1.05 * top)], nice=False, clamp=True)
-    paint = alt.Color(
-        "curve:N",
-        title=title,
-        sort=list(dict.fromkeys(colours)),
-        legend=alt.Legend(symbolOpacity=1, symbolType="stroke"),
-    )
+    legend = alt.Legend(symbolOpacity=1, symbolType="stroke")
+    paint = alt.Color("curve:N", title=title, sort=list(dict.fromkeys(colours)), legend=legend)
     base = axis.place(alt.Chart(data))
 
     def of(part: str, extra: str = "") -> alt.Chart:
@@ -112,7 +108,7 @@ def panels(
             tooltip=["panel:N", "curve:N", "dose_um:Q", "viability:Q", *detail],
         ),
         of("excluded")
-        .mark_point(shape="cross", angle=45, size=9, filled=False, strokeWidth=0.6, color=MUTED)
+        .mark_text(text="×", fontSize=LABEL, baseline="middle", color=MUTED)
         .encode(x, y("viability"), tooltip=["panel:N", "curve:N", "dose_um:Q", "viability:Q", "excluded:N", *detail]),
         of("IC50", " && !datum.bound")
         .mark_rule(strokeWidth=1.6)
@@ -216,7 +212,7 @@ def medium_curves(curves: pd.DataFrame, responses: pd.DataFrame) -> Any:
 def stage_curves(curves: pd.DataFrame, responses: pd.DataFrame) -> Any:
     """Curves of a line at its stages, stages as colours."""
     table = filled(curves)
-    table = table[[parse(p).control for p in table["perturbation"]]]
+    table = table[table["perturbation"].str.casefold().isin(UNTREATED)]
     keys = ["model", "drug", "medium", "hours"]
     many = table.groupby(keys, dropna=False)["stage"].nunique().loc[lambda n: n > 1].reset_index()
     chosen = table.merge(many[keys], on=keys)

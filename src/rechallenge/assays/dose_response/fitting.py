@@ -15,6 +15,8 @@ from rechallenge.faults import NotApplicable
 Model = Literal["4p", "3p", "2p"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+#: level at which "auto" takes it as shown that a curve does not start at 1
+START_ALPHA = 0.01
 _PARAMETERS = {"h": "slope", "einf": "einf", "e0": "e0", "log_ec50": "ec50"}
 
 
@@ -22,7 +24,8 @@ def usable(responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Responses that can be fitted, with their curve number in `curve`, and one row per curve (CURVE columns).
 
     Rows that were excluded are left out, and doses of 0 of anything that was never given at a dose above 0 (vehicle
-    wells of a plate). Technical plates of one biological replicate are averaged.
+    wells of a plate). Technical plates of one biological replicate are averaged. Points at dose 0 that are all 1 are
+    left out too: they were divided by themselves and say nothing.
     """
     kept = responses[responses["response"].notna() & (responses["excluded"] == "")]
     keys = list(CURVE)
@@ -35,24 +38,38 @@ def usable(responses: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     means = numbered.groupby(["curve", "replicate", "dose_um"], sort=True).agg(
         response=("response", "mean"), gr=("gr", "mean")
     )
-    return means.reset_index(), table
+    points = means.reset_index()
+    vehicle = points["dose_um"] == 0
+    away = (points["response"] - 1.0).abs().where(vehicle, 0.0).groupby(points["curve"]).transform("max")
+    return points[~vehicle | (away > 1e-6)].reset_index(drop=True), table
 
 
-def start_level(points: pd.DataFrame, n_curves: int, e0: str | float) -> NDArray[np.bool_]:
-    """Whether the response without drug is a free parameter of each curve.
+def start_level(points: pd.DataFrame, n_curves: int, chosen: dict[str, Any]) -> NDArray[np.bool_]:
+    """Whether the response without drug (E0) is a free parameter of each curve, as the option `e0` says.
 
-    "auto": free only where responses at dose 0 were given and vary between replicates; a response that was divided by
-    its own vehicle wells is 1 at dose 0 by construction, and such points say nothing.
+    "auto": free where responses at dose 0 were given, and where the low doses show that the curve does not start at 1
+    (F test of a free against a fixed E0 below `START_ALPHA`: the vehicle wells were off, or the drug already acts at
+    the lowest dose); else fixed at 1, which is what a response divided by its vehicle wells starts from.
     """
-    if e0 == "free":
-        return np.ones(n_curves, bool)
-    if e0 != "auto":
-        return np.zeros(n_curves, bool)
-    zero = points[points["dose_um"] == 0]
-    varies = np.zeros(n_curves, bool)
-    spread = zero.groupby("curve")["response"].agg(lambda v: float((v - 1.0).abs().max()))
-    varies[spread.index[spread > 1e-6]] = True
-    return varies
+    from scipy.stats import f as fisher
+
+    from rechallenge.stats.hill import Reason
+
+    if chosen["e0"] != "auto" or chosen["model"] == "2p":
+        return np.full(n_curves, chosen["e0"] == "free")
+    free = np.zeros(n_curves, bool)
+    free[points.loc[points["dose_um"] == 0, "curve"].unique()] = True
+    plain = chosen | {"robust": ""}
+    rss, left = np.full((2, n_curves), np.nan), np.full(n_curves, np.nan)
+    for k, with_e0 in enumerate((False, True)):
+        for _, fits, model, numbers in fit(points, np.full(n_curves, with_e0), plain):
+            same = (fits.reason == Reason.NONE) & (model == chosen["model"])
+            rss[k, numbers] = np.where(same, fits.rss, np.nan)
+            if with_e0:
+                left[numbers] = np.where(same, fits.df, np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = fisher.sf((rss[0] - rss[1]) / (rss[1] / left), 1, left)
+    return np.asarray(free | (p < START_ALPHA))
 
 
 def _numbers(labels: pd.Series) -> NDArray[np.int64]:
@@ -153,6 +170,17 @@ def effect_of_dose(points: pd.DataFrame, n_curves: int, chosen: dict[str, Any]) 
     return joined[~joined.index.duplicated(keep="last")].sort_index()
 
 
+def _turns(fits: Any, hook: Any) -> list[str]:
+    """How the response of every curve turns back: "up" after it has fallen, "down" after it has risen, or not."""
+    data, out = fits.data, [""] * len(fits)
+    for i in np.flatnonzero(hook.flag):
+        rows = slice(data.start[i], data.start[i + 1])
+        mean = data.mean[rows]
+        turn = int(np.flatnonzero(data.x[rows] == hook.turning_dose[i])[0])
+        out[i] = "up" if mean[turn] < (mean[0] + mean[-1]) / 2 else "down"
+    return out
+
+
 def _packed(values: Floats) -> str:
     """Slope, Einf, E0 and ln EC50 as fitted, as text, for redrawing the curve."""
     return " ".join(f"{v:.10g}" for v in values) if np.isfinite(values).all() else ""
@@ -202,6 +230,7 @@ def batch_table(fits: Any, plain: Any, model: str, labels: list[str], chosen: di
             "ec50_ci_high": np.where(relative.status == "estimated", relative.hi, np.nan),
             "hill": np.where(fits.at_bound & AT_BOUND["h"], np.nan, fits.h),
             "e0": fits.e0,
+            "e0_free": fits.e0_fixed is None,
             "einf": fits.einf,
             "emax": fits.predict(high),
             "auc": np.where(ranged, area, np.nan),
@@ -227,7 +256,7 @@ def batch_table(fits: Any, plain: Any, model: str, labels: list[str], chosen: di
                 np.where(absolute.variance == "replicate", "biological replicates", "residuals"),
             ),
             "lack_of_fit_p": lack.p_value,
-            "hook": hook.flag,
+            "hook": _turns(plain, hook),
             "hook_dose_um": np.where(hook.flag, hook.turning_dose, np.nan),
             "fit_model": model,
             "residual_sd": fits.s,

@@ -253,13 +253,17 @@ def responses(
         response=("value", "mean"), sd_wells=("value", "std"), n_wells=("value", "size"), time0=("time0", "mean")
     ).reset_index()
     out["gr"] = growth_rate_value(out["response"], out["time0"])
-    origin = kept["_row"].notna()
-    out["source_rows"] = ""
-    if origin.any():
-        number = groups.ngroup()
-        texts = {
-            i: source_rows(g["_file"], g["_row"].astype(int))
-            for i, g in kept[origin].groupby(number[origin], sort=False)
-        }
-        out["source_rows"] = pd.Series(range(len(out))).map(texts).fillna("")
+    out["source_rows"] = _origins(kept, groups.ngroup(), len(out))
     return out.loc[:, list(RESPONSE_COLUMNS)]
+
+
+def _origins(kept: pd.DataFrame, number: pd.Series, total: int) -> list[str]:
+    """Rows of the lab's table behind every group of wells, by group number."""
+    out = [""] * total
+    known = kept["_row"].notna().to_numpy()
+    group, files = number.to_numpy()[known], kept["_file"].to_numpy()[known]
+    rows = kept["_row"].to_numpy()[known].astype(np.int64)
+    order = np.argsort(group, kind="stable")
+    for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if order.size else []:
+        out[group[part[0]]] = source_rows(files[part].tolist(), rows[part].tolist())
+    return out

@@ -51,9 +51,11 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     note = out["fit_note"].astype(object)
     out["fit_note"] = note
     _say(out, out["fit_model"] != chosen["model"], f"too few doses for {chosen['model']}")
+    _say(out, out["e0_free"] & ~flat, "response without drug fitted")
     _say(out, flat, "not distinguishable from flat")
     _say(out, beyond, "EC50 outside the tested doses")
-    _say(out, out["hook"].astype(bool), "response rises again at high doses (hook)")
+    _say(out, out["hook"] == "up", "response rises again at high doses (hook)")
+    _say(out, out["hook"] == "down", "response rises before it falls")
     _say(out, (out["lack_of_fit_p"] < 0.01) & ~flat, "the curve misses the dose means (lack of fit)")
     _say(
         out,

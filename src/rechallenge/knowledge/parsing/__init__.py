@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rechallenge.knowledge.catalogue import Resource
 from rechallenge.knowledge.errors import FormatError
@@ -55,7 +55,7 @@ def shaped(resource: Resource, frame: pd.DataFrame) -> pd.DataFrame:
 
     if not len(frame):
         raise FormatError(f"{resource.name}: the file holds no usable row; its format may have changed.")
-    out = {}
+    out: dict[str, Any] = {}
     for column in resource.columns:
         values = frame[column.name].reset_index(drop=True)
         if column.kind in ("number", "integer"):

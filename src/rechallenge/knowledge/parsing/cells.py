@@ -90,7 +90,7 @@ def iclac(paths: list[Path]) -> tuple[pd.DataFrame, str]:
         "pmids": ("Reference PubMed ID",),
     }
     optional = ("accession", "actual_accession", "actual_species", "claimed_species", "reported_by", "pmids")
-    parts = []
+    parts: list[pd.DataFrame] = []
     for _, rows in sheets(paths[0]):
         raw = table_in(rows, columns["cell_line"][0])
         if raw is None:

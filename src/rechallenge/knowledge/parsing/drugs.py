@@ -112,20 +112,19 @@ def open_targets_mechanisms(paths: list[Path]) -> tuple[pd.DataFrame, str]:
     """drug_mechanism_of_action: one row per molecule, mechanism and target gene (Ensembl)."""
     import pandas as pd
 
-    rows = []
-    for r in _records(paths, ("chemblIds", "actionType", "mechanismOfAction", "targets"), "Open Targets mechanisms"):
-        for drug in _list(r.get("chemblIds")):
-            for target in _list(r.get("targets")) or [""]:
-                rows.append(
-                    {
-                        "chembl_id": drug,
-                        "ensembl": target,
-                        "action": _str(r.get("actionType")).lower(),
-                        "mechanism": _str(r.get("mechanismOfAction")),
-                        "target": _str(r.get("targetName")),
-                        "target_type": _str(r.get("targetType")),
-                    }
-                )
+    rows = [
+        {
+            "chembl_id": drug,
+            "ensembl": target,
+            "action": _str(r.get("actionType")).lower(),
+            "mechanism": _str(r.get("mechanismOfAction")),
+            "target": _str(r.get("targetName")),
+            "target_type": _str(r.get("targetType")),
+        }
+        for r in _records(paths, ("chemblIds", "actionType", "mechanismOfAction", "targets"), "Open Targets mechanisms")
+        for drug in _list(r.get("chemblIds"))
+        for target in _list(r.get("targets")) or [""]
+    ]
     frame = pd.DataFrame(rows, columns=["chembl_id", "ensembl", "action", "mechanism", "target", "target_type"])
     return frame.drop_duplicates().sort_values(["chembl_id", "ensembl", "mechanism"], ignore_index=True), ""
 
@@ -181,5 +180,3 @@ def _str(value: Any) -> str:
 
 def _flag(value: Any) -> str:
     return {True: "yes", False: "no"}.get(value, "") if isinstance(value, bool) else ""
-
-

@@ -22,7 +22,9 @@ def dilirank(paths: list[Path]) -> tuple[pd.DataFrame, str]:
     if is_spreadsheet(paths[0]):
         tables = [t for _, rows in sheets(paths[0]) if (t := table_in(rows, "LTKBID")) is not None]
         if not tables:
-            raise FormatError("FDA DILIrank: no sheet has a column LTKBID; the format has changed.", missing=("LTKBID",))
+            raise FormatError(
+                "FDA DILIrank: no sheet has a column LTKBID; the format has changed.", missing=("LTKBID",)
+            )
         raw = tables[-1]
     else:
         raw = sniffed(paths[0])

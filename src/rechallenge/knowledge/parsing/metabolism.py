@@ -26,7 +26,8 @@ _VERSION = re.compile(r'^    (?:version|date):\s*"([^"]+)"')
 def _entries(path: Path, section: str) -> Iterator[dict[str, Any]]:
     """Entries of one section of the model: field -> text, or dict (metabolites) or list (subsystem)."""
     with lines(path, ".yml") as stream:
-        inside, entry, last = False, None, ""
+        inside, last = False, ""
+        entry: dict[str, Any] | None = None
         for line in stream:
             if found := _SECTION.match(line):
                 if inside and entry:
@@ -144,5 +145,6 @@ def humangem_reactions(paths: list[Path]) -> tuple[pd.DataFrame, str]:
 def _side(parts: list[tuple[float, str]], name_of: dict[str, str]) -> str:
     """One side of an equation with the names of its compounds and their compartment."""
     return " + ".join(
-        ("" if n == 1 else f"{n:g} ") + f"{name_of.get(m, m) or m} [{m[-1]}]" for n, m in sorted(parts, key=lambda p: p[1])
+        ("" if n == 1 else f"{n:g} ") + f"{name_of.get(m, m) or m} [{m[-1]}]"
+        for n, m in sorted(parts, key=lambda p: p[1])
     )

@@ -50,9 +50,7 @@ def progeny(paths: list[Path]) -> tuple[pd.DataFrame, str]:
             "p_value": ("padj", "p_value", "p.value"),
         }
         return pick(raw, columns, "PROGENy"), ""
-    long = pick(
-        raw, {n: (n,) for n in ("genesymbol", "record_id", "label", "value")}, "PROGENy (OmniPath annotations)"
-    )
+    long = pick(raw, {n: (n,) for n in ("genesymbol", "record_id", "label", "value")}, "PROGENy (OmniPath annotations)")
     wide = long.pivot_table(index=["genesymbol", "record_id"], columns="label", values="value", aggfunc="first")
     wide = wide.reset_index()
     named = {"gene": ("genesymbol",), "pathway": ("pathway",), "weight": ("weight",), "p_value": ("p_value",)}

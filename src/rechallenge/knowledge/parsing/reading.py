@@ -8,7 +8,7 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ def heading(text: object) -> str:
 
 
 def pick(
-    frame: pd.DataFrame, columns: dict[str, Sequence[str]], what: str, optional: Sequence[str] = ()
+    frame: pd.DataFrame, columns: Mapping[str, Sequence[str]], what: str, optional: Sequence[str] = ()
 ) -> pd.DataFrame:
     """Rename a frame's columns: new name -> headings under which it is known.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,8 @@ def gmt(paths: list[Path], prefix: str = "", genes: str = "symbol") -> tuple[pd.
     import pandas as pd
 
     rows: list[tuple[str, str, str, str]] = []
-    version = ""
+    named = re.search(r"\.v([\w.]+?)\.(?:symbols|entrez)\.gmt", paths[0].name)
+    version = named[1] if named else ""
     with lines(paths[0], ".gmt") as stream:
         for n, line in enumerate(stream, start=1):
             if not line.strip():

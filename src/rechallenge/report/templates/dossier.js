@@ -109,7 +109,7 @@
 
   // a link into a closed sheet opens it
   function reveal() {
-    var id = decodeURIComponent(location.hash.slice(1)), target = id && document.getElementById(id);
+    var target = location.hash.length > 1 && document.getElementById(location.hash.slice(1));
     if (!target) return;
     each("details.sheet", target, function (d) { d.open = true; });
     for (var up = target; up; up = up.parentElement) if (up.tagName === "DETAILS") up.open = true;

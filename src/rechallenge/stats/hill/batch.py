@@ -246,7 +246,9 @@ def covariance_rows(start, x, w, y, margins, h_limits, kind, box, observed, reas
             bits |= BIT_EINF
         at_bound[c] = bits
         active_rows(bits, e0_free, einf_free, active)
-        pivot = covariance(lx[:n], w[a : a + n], y[a : a + n], h, le, einf, e0, active, observed, info, inverse, work, row)
+        pivot = covariance(
+            lx[:n], w[a : a + n], y[a : a + n], h, le, einf, e0, active, observed, info, inverse, work, row
+        )
         if observed and pivot <= 0.0:
             pivot = covariance(
                 lx[:n], w[a : a + n], y[a : a + n], h, le, einf, e0, active, False, info, inverse, work, row

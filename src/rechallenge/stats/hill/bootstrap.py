@@ -70,8 +70,8 @@ def refit_rows(
             for k in range(n):
                 tss += w[k] * (y[k] - y_mean) ** 2
             _f, lh, le, einf, e0, _k, _done = descend(
-                log_h[i], log_ec50[i], limits, lx[:n], w[:n], y[:n], w_sum, y_mean, tss, kind, e0_fixed, einf_fixed, box,
-                scratch, ALONE, MAX_ITERATIONS,
+                log_h[i], log_ec50[i], limits, lx[:n], w[:n], y[:n], w_sum, y_mean, tss, kind, e0_fixed, einf_fixed,
+                box, scratch, ALONE, MAX_ITERATIONS,
             )  # fmt: skip
             h = math.exp(lh)
             where = position(level, scale, falling, h, le, einf, e0, low, high, row)
@@ -124,10 +124,10 @@ def bootstrap_limits(fits: HillFits, at: Located, confidence: float, n_boot: int
         for block in np.array_split(curves, max(1, math.ceil(curves.size * counts.shape[0] / _BLOCK))):
             values = np.empty((block.size, counts.shape[0]))
             refit_rows(
-                block, counts, data.start, data.x, data.cell_start, data.cell_replicate, data.cell_dose, data.cell_weight,
-                data.cell_mean, np.log(fits.h), np.log(fits.ec50), fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
-                fits.linear_kind, fits.box, np.array(fits.bounds.log10_ec50_margin) * math.log(10.0),
-                np.array(fits.bounds.h, dtype=np.float64), at.level, at.scale, at.falling, values,
+                block, counts, data.start, data.x, data.cell_start, data.cell_replicate, data.cell_dose,
+                data.cell_weight, data.cell_mean, np.log(fits.h), np.log(fits.ec50), fits.e0_fixed or 0.0,
+                fits.einf_fixed or 0.0, fits.linear_kind, fits.box, fits.margins, fits.h_limits, at.level, at.scale,
+                at.falling, values,
             )  # fmt: skip
             lo[block] = weighted_quantile(np.where(np.isnan(values), -np.inf, values), weights, (1 - confidence) / 2)
             hi[block] = weighted_quantile(np.where(np.isnan(values), np.inf, values), weights, (1 + confidence) / 2)

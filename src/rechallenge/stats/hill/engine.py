@@ -62,18 +62,20 @@ def solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box):
     b = y_mean + slope * t1 / w_sum
     if box[0] <= b <= box[1] and box[2] <= a <= box[3]:
         return a, b, FREE_BOTH
-    # Outside the box the minimum of a convex quadratic lies on one of its edges.
+    # Outside the box the minimum of a convex quadratic lies on an edge whose bound is violated.
     best, best_a, best_b, best_kind = np.inf, a, b, FREE_NONE
-    for edge in range(4):
-        if not math.isfinite(box[edge]):
-            continue
-        if edge < 2:
-            bb = box[edge]
+    for edge in range(2):
+        if edge == 0:
+            bb = clip(b, box[0], box[1])
+            if bb == b:
+                continue
             free = (t_y - bb * st) / max(tt, _TINY)
             aa = clip(free, box[2], box[3])
             k = FREE_EINF if aa == free else FREE_NONE
         else:
-            aa = box[edge]
+            aa = clip(a, box[2], box[3])
+            if aa == a:
+                continue
             free = (s_y - aa * st) / max(ss, _TINY)
             bb = clip(free, box[0], box[1])
             k = FREE_E0 if bb == free else FREE_NONE

@@ -145,7 +145,7 @@ def fit_hill(
         if robust is not None:
             reweight_rows(
                 HUBER if robust == "huber" else TUKEY, first, last, start, order, doses, responses, weight,
-                weights is not None, row_start, mx, mw, tss[rows], margins, h_limits, kind, e0 or 0.0, einf or 0.0, box,
+                weights is not None, row_start, mx, tss[rows], margins, h_limits, kind, e0 or 0.0, einf or 0.0, box,
                 free, reason[rows], out[rows], converged[rows], final,
             )  # fmt: skip
             unused = np.empty((3, last - first))

@@ -92,39 +92,54 @@ def weight_sums(w, table, n_nodes, s1, s2):
 
 @nb.njit(cache=True)
 def node_rss(w, y, w_sum, y_mean, tss, table, n_nodes, s1, s2, kind, e0, einf, box, boxed, out):
-    """Residual sum of squares of the best (Einf, E0) at each node."""
+    """Residual sum of squares of the best (Einf, E0) inside the box at each node."""
     for v in range(n_nodes):
         out[v] = 0.0
     for k in range(w.size):
         c = w[k] * (y[k] - y_mean)
         for v in range(n_nodes):
             out[v] += c * table[k, v]
-    if kind == FREE_BOTH and not boxed:
+    tiny = 1e-9 * w_sum
+    if kind == FREE_BOTH:
         for v in range(n_nodes):
             var = s2[v] - s1[v] * s1[v] / w_sum
-            ok = var > 1e-9 * w_sum
-            out[v] = tss - (out[v] * out[v] / var if ok else 0.0)
+            sy = out[v]
+            slope = sy / var if var > tiny else 0.0
+            out[v] = tss - slope * sy
+            if boxed:
+                a = y_mean - slope * s1[v] / w_sum
+                b = a + slope
+                if a < box[2] or a > box[3] or b < box[0] or b > box[1]:
+                    out[v] = _on_box(w_sum, s1[v], max(var, 0.0), sy, y_mean, tss, e0, einf, box)
         return
-    if kind == FREE_E0 and not boxed:
-        total = tss + w_sum * (y_mean - einf) ** 2
-        for v in range(n_nodes):
-            c = out[v] + s1[v] * (y_mean - einf)
-            out[v] = total - (c * c / s2[v] if s2[v] > 1e-9 * w_sum else 0.0)
-        return
-    if kind == FREE_EINF and not boxed:
-        total = tss + w_sum * (y_mean - e0) ** 2
-        for v in range(n_nodes):
-            tt = w_sum - 2.0 * s1[v] + s2[v]
-            c = -out[v] + (w_sum - s1[v]) * (y_mean - e0)
-            out[v] = total - (c * c / tt if tt > 1e-9 * w_sum else 0.0)
-        return
+    # One amplitude A or none: y = base + A column, with column S (E0 free or neither) or T = 1 - S (Einf free).
+    base = e0 if kind == FREE_EINF else einf
+    total = tss + w_sum * (y_mean - base) ** 2
+    low = box[0] - einf
+    high = box[1] - einf
+    if kind == FREE_EINF:
+        low = box[2] - e0
+        high = box[3] - e0
+    elif kind != FREE_E0:
+        low = e0 - einf
+        high = low
     for v in range(n_nodes):
-        sy = out[v]
-        var = max(s2[v] - s1[v] * s1[v] / w_sum, 0.0)
-        t1 = w_sum - s1[v]
-        a, b, _ = solve_linear(w_sum, s1[v], t1, var, sy, y_mean, kind, e0, einf, box)
-        gap = y_mean - (a * t1 + b * s1[v]) / w_sum
-        out[v] = tss + w_sum * gap * gap - 2.0 * (b - a) * sy + (b - a) ** 2 * var
+        cc = s2[v]
+        c = out[v] + s1[v] * (y_mean - base)
+        if kind == FREE_EINF:
+            cc = w_sum - 2.0 * s1[v] + s2[v]
+            c = w_sum * (y_mean - base) - c
+        amp = min(max(c / cc if cc > tiny else 0.0, low), high)
+        out[v] = total - 2.0 * amp * c + amp * amp * cc
+
+
+@nb.njit(cache=True)
+def _on_box(w_sum, s1, var, sy, y_mean, tss, e0, einf, box):
+    """Residual sum of squares where the unbounded (Einf, E0) lie outside the box."""
+    t1 = w_sum - s1
+    a, b, _ = solve_linear(w_sum, s1, t1, var, sy, y_mean, FREE_BOTH, e0, einf, box)
+    gap = y_mean - (a * t1 + b * s1) / w_sum
+    return tss + w_sum * gap * gap - 2.0 * (b - a) * sy + (b - a) ** 2 * var
 
 
 @nb.njit(cache=True)

@@ -260,9 +260,9 @@ def _simulate(fits: HillFits, model: int, base: float, noise: float, n_sim: int,
     tss = (w * (y - mean[:, None]) ** 2).sum(axis=1)
     out = np.empty((n_sim, 8))
     fit_rows(
-        np.arange(n_sim), np.arange(n_sim + 1) * k, np.tile(x, n_sim), np.tile(w, n_sim), y.ravel(), tss, np.zeros(n_sim),
-        np.full(n_sim, n), np.full(n_sim, total), np.array(fits.bounds.log10_ec50_margin) * math.log(10.0),
-        np.array(fits.bounds.h, dtype=np.float64), fits.linear_kind, fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
+        np.arange(n_sim), np.arange(n_sim + 1) * k, np.tile(x, n_sim), np.tile(w, n_sim), y.ravel(), tss,
+        np.zeros(n_sim), np.full(n_sim, n), np.full(n_sim, total), fits.margins, fits.h_limits, fits.linear_kind,
+        fits.e0_fixed or 0.0, fits.einf_fixed or 0.0,
         fits.box, np.zeros(n_sim, np.uint8), out, np.zeros(n_sim, np.bool_),
     )  # fmt: skip
     constant = tss if fits.e0_fixed is None else tss + total * (mean - fits.e0_fixed) ** 2

@@ -170,7 +170,6 @@ def profile_limits(fits: HillFits, at: Located, confidence: float) -> tuple[Floa
     profile_rows(
         at.code, quantile, at.log_dose, data.start, data.x, data.weight, data.mean, np.log(fits.h), np.log(fits.ec50),
         fits.rss, fits.pure_ss, fits.s**2, fits.e0_fixed or 0.0, fits.einf_fixed or 0.0, fits.linear_kind, fits.box,
-        np.array(fits.bounds.log10_ec50_margin) * math.log(10.0), np.array(fits.bounds.h, dtype=np.float64), at.level,
-        at.scale, lo, hi,
+        fits.margins, fits.h_limits, at.level, at.scale, lo, hi,
     )  # fmt: skip
     return lo, hi

@@ -60,8 +60,8 @@ def _psi_slope(u, stage):
 
 @nb.njit(cache=True)
 def reweight_rows(
-    kind_of_psi, first, last, start, order, x, y, weights, has_weights, row_start, dose_x, dose_w, tss, margins, h_limits,
-    kind, e0_fixed, einf_fixed, box, n_free, reason, out, converged, final,
+    kind_of_psi, first, last, start, order, x, y, weights, has_weights, row_start, dose_x, tss, margins, h_limits, kind,
+    e0_fixed, einf_fixed, box, n_free, reason, out, converged, final,
 ):  # fmt: skip
     """Refit curves ``first`` to ``last`` from their least-squares fits in ``out``; ``final`` [n] gets the weights.
 

@@ -163,6 +163,16 @@ class HillFits:
         return np.array([*self.bounds.e0, *self.bounds.einf], dtype=np.float64)
 
     @property
+    def margins(self) -> Floats:
+        """How far the log EC50 may lie below and above the doses, in natural log units."""
+        return np.array(self.bounds.log10_ec50_margin) * np.log(10.0)
+
+    @property
+    def h_limits(self) -> Floats:
+        """Bounds of h."""
+        return np.array(self.bounds.h, dtype=np.float64)
+
+    @property
     def status(self) -> NDArray[np.str_]:
         """``estimated`` or ``not_estimable`` per curve."""
         return np.where(self.reason == Reason.NONE, "estimated", "not_estimable")

@@ -7,6 +7,8 @@ u_g = J_g' W_g e_g; with M = (J'WJ)^-1 = L L' and K_g = L' J_g' W_g J_g L the bi
 replicate is psi_g = L (I - K_g)^(-1/2) L' u_g and V = sum psi_g psi_g' (Bell & McCaffrey 2002; Pustejovsky & Tipton
 2018, doi:10.1080/07350015.2016.1247004). The Satterthwaite degrees of freedom of a contrast c follow with a = L'c
 and b_g = (I - K_g)^(-1/2) K_g a from the matrix P with P_gg = a'K_g a and P_gh = -b_g'b_h: df = (tr P)^2 / sum P^2.
+A direction of the parameters that one replicate determines alone (K_g has the eigenvalue 1, as where only one
+replicate was tested at the top doses) shows no spread between replicates; the residual variance stands in for it.
 In a balanced design K_g = I / G: the factor becomes G / (G - 1) and df = G - 1, i.e. the t interval over per-replicate
 estimates, but it stays defined where single replicates do not determine their own curve.
 """
@@ -141,8 +143,8 @@ def position(level, scale, falling, h, le, einf, e0, low, high, row):
 
 @nb.njit(cache=True)
 def influence_rows(
-    i, variance, active, lx, start, w, y, cell_start, cell_replicate, cell_dose, cell_w, cell_m, h, le, einf, e0, groups,
-    bread, psi, k_all, info, work, row, jac,
+    i, variance, active, lx, start, w, y, cell_start, cell_replicate, cell_dose, cell_w, cell_m, h, le, einf, e0,
+    groups, bread, psi, k_all, info, work, row, jac,
 ):  # fmt: skip
     """Bread M of curve ``i`` and, for replicates, psi [G, 4] and K_g [G, 4, 4]; returns the smallest pivot.
 
@@ -182,8 +184,15 @@ def influence_rows(
 
 
 @nb.njit(cache=True)
-def adjust(groups, lower, psi, k_all, root_k, work, vectors):
-    """Turn scores in the basis of L into influences: psi_g = L (I - K_g)^(-1/2) score; fills root_k = (I-K)^(-1/2) K."""
+def adjust(groups, lower, psi, k_all, root_k, alone, work, vectors):
+    """Turn scores in the basis of L into influences psi_g = L (I - K_g)^(-1/2) score; root_k gets (I - K)^(-1/2) K.
+
+    ``alone`` [4, 4] gathers, in that basis, the directions that one replicate determines by itself: they carry no
+    information on the spread between replicates.
+    """
+    for p in range(4):
+        for q in range(4):
+            alone[p, q] = 0.0
     for g in range(groups):
         for p in range(4):
             for q in range(4):
@@ -199,9 +208,11 @@ def adjust(groups, lower, psi, k_all, root_k, work, vectors):
                 root_k[g, p, q] = 0.0
         for e in range(4):
             lam = work[e, e]
-            # A direction that one replicate determines alone carries no information on spread: left out, as by
-            # a generalised inverse.
-            factor = 1.0 / math.sqrt(1.0 - lam) if lam < 1.0 - 1e-8 else 0.0
+            factor = 1.0 / math.sqrt(1.0 - lam) if lam < 1.0 - 1e-6 else 0.0
+            if factor == 0.0:
+                for p in range(4):
+                    for q in range(4):
+                        alone[p, q] += vectors[p, e] * vectors[q, e]
             dot = vectors[0, e] * score0 + vectors[1, e] * score1 + vectors[2, e] * score2 + vectors[3, e] * score3
             for p in range(4):
                 psi[g, p] += factor * dot * vectors[p, e]
@@ -269,6 +280,7 @@ def curve_variances(
     b_rows = np.empty((most, 4))
     k_all = np.empty((most, 4, 4))
     root_k = np.empty((most, 4, 4))
+    alone = np.empty((4, 4))
     active = np.empty(4, dtype=np.bool_)
     for i in range(use.size):
         for p in range(4):
@@ -302,12 +314,17 @@ def curve_variances(
                     v_out[i, p, q] = bread[p, q] * s[i] * s[i]
             df[i] = df_residual[i]
         else:
-            adjust(groups, info, psi, k_all, root_k, work, vectors)
+            adjust(groups, info, psi, k_all, root_k, alone, work, vectors)
             for p in range(4):
                 for q in range(4):
-                    v_out[i, p, q] = 0.0
+                    total = 0.0
                     for g in range(groups):
-                        v_out[i, p, q] += psi[g, p] * psi[g, q]
+                        total += psi[g, p] * psi[g, q]
+                    # Where the spread between replicates cannot be seen, the residual variance stands in.
+                    for a in range(p + 1):
+                        for b in range(q + 1):
+                            total += info[p, a] * alone[a, b] * info[q, b] * s[i] * s[i]
+                    v_out[i, p, q] = total
             excess(reference, level, scale, h[i], log_ec50[i], einf[i], e0[i], row)
             df[i] = satterthwaite(groups, info, k_all, root_k, row, a_row, b_rows)
         if not math.isnan(at) and status[i] != WRONG_DIRECTION:

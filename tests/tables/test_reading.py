@@ -1,0 +1,624 @@
+"""Reading is forgiving in form: the same table, however a lab saved it, gives the same frame."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from io import BytesIO, StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openpyxl
+import pandas as pd
+import pytest
+import xlwt
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from reading_examples import CONTRACTS, GOOD, VIABILITY, read_one, said, serious, study
+
+from rechallenge.study import TableSource
+from rechallenge.tables import read, read_study, read_table
+from rechallenge.tables.contract import ORIGIN, Contract
+from rechallenge.tables.headings import Recogniser
+from rechallenge.tables.text import grid_of_text
+
+TABLE = pd.DataFrame(
+    {
+        "model": ["Huh-7 P", "Huh-7 LR", "Huh-7 P", "Huh-7 LR"],
+        "drug": ["lenvatinib", "sorafenib, µ-grade", "lenvatinib", "sorafenib"],
+        "dose_um": [0.0, 0.1, 12.5, 1e-4],
+        "replicate": ["1", "2", "1", "2"],
+        "viability": [1.0, 0.987, 0.0625, 1.25],
+        "medium": ["DMEM", "", "DMEM", "CM Huh-7 LR"],
+        "hours": [72.0, 72.0, 72.0, 72.0],
+    }
+)
+
+
+def text(table: pd.DataFrame, delimiter: str = ",", decimal: str = ".", encoding: str = "utf-8") -> bytes:
+    out = StringIO()
+    table.to_csv(out, sep=delimiter, decimal=decimal, index=False)
+    return out.getvalue().encode(encoding)
+
+
+def xlsx(table: pd.DataFrame, start: int = 0) -> bytes:
+    book = openpyxl.Workbook()
+    page = book.active
+    for j, name in enumerate(table.columns):
+        page.cell(start + 1, j + 1, name)
+        for i, v in enumerate(table[name].tolist()):
+            if v != "":
+                page.cell(start + 2 + i, j + 1, v)
+    out = BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def xls(table: pd.DataFrame) -> bytes:
+    book = xlwt.Workbook()
+    page = book.add_sheet("Sheet")
+    for j, name in enumerate(table.columns):
+        page.write(0, j, name)
+        for i, v in enumerate(table[name].tolist()):
+            if v != "":
+                page.write(1 + i, j, v)
+    out = BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def parquet(table: pd.DataFrame) -> bytes:
+    out = BytesIO()
+    table.to_parquet(out)
+    return out.getvalue()
+
+
+WRITERS: dict[str, Callable[[pd.DataFrame], bytes]] = {
+    "csv": text,
+    "csv with BOM": lambda t: text(t, encoding="utf-8-sig"),
+    "semicolons, decimal comma, cp1252": lambda t: text(t, ";", ",", "cp1252"),
+    "tabs, UTF-16 with BOM": lambda t: text(t, "\t", encoding="utf-16"),
+    "tabs, UTF-16 LE without BOM": lambda t: text(t, "\t", encoding="utf-16-le"),
+    "tabs, UTF-16 BE without BOM": lambda t: text(t, "\t", encoding="utf-16-be"),
+    "pipes, CR LF": lambda t: text(t, "|").replace(b"\n", b"\r\n"),
+    "tabs, CR": lambda t: text(t, "\t").replace(b"\n", b"\r"),
+    "sep= line": lambda t: b"sep=;\n" + text(t, ";", ","),
+    "xlsx": xlsx,
+    "xls": xls,
+    "parquet": parquet,
+}
+
+
+def frame_of(data: bytes, folder: Path, name: str = "t", kind: str = "viability") -> pd.DataFrame:
+    tables = read_one(folder, data, name, kind)
+    assert not serious(tables), tables.faults
+    return tables.tables[kind]
+
+
+@pytest.mark.parametrize("how", WRITERS)
+def test_the_same_table_in_every_format_gives_the_same_frame(how: str, tmp_path: Path) -> None:
+    expected = frame_of(text(TABLE), tmp_path)
+    got = frame_of(WRITERS[how](TABLE), tmp_path)
+    shift = 1 if how == "sep= line" else 0
+    assert list(got["_row"]) == [2 + shift, 3 + shift, 4 + shift, 5 + shift]
+    columns = [c for c in expected.columns if c not in ("_row", "_sheet")]
+    pd.testing.assert_frame_equal(got[columns], expected[columns], check_exact=True)
+    assert list(expected["dose_um"]) == [0.0, 0.1, 12.5, 1e-4]
+    assert list(expected["drug"]) == list(TABLE["drug"])
+
+
+NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["C", "Z"]), min_size=1, max_size=8).filter(
+    lambda s: s.strip().lower() not in {"na", "n/a", "nan", "null", "#n/a", "#nv", "<na>", "mean", "sd"} and not s.startswith("#")
+)  # fmt: skip
+NUMBERS = st.floats(0, 1e9, allow_subnormal=False).map(lambda v: float(f"{v:.9g}"))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(NAMES, NUMBERS, st.integers(1, 9), st.floats(0, 2)), min_size=1, max_size=6))
+def test_any_table_survives_every_format(tmp_path: Path, rows: list[tuple[str, float, int, float]]) -> None:
+    table = pd.DataFrame(
+        {
+            "model": "Huh-7 P",
+            "drug": [f"drug {r[0]}" for r in rows],
+            "dose_um": [r[1] for r in rows],
+            "replicate": [f"r{r[2]}.{i}" for i, r in enumerate(rows)],
+            "viability": [r[3] for r in rows],
+        }
+    )
+    for how, write in WRITERS.items():
+        got = frame_of(write(table), tmp_path)
+        assert got["dose_um"].tolist() == table["dose_um"].tolist(), how
+        assert got["viability"].tolist() == table["viability"].tolist(), how
+        assert [d.split() for d in got["drug"]] == [d.split() for d in table["drug"]], how
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.lists(st.text(alphabet="ab1 .,;\t\r\n#é'", max_size=4), min_size=3, max_size=3), min_size=1, max_size=6
+    ),
+    st.sampled_from([",", ";", "\t"]),
+)
+def test_the_quick_reader_and_the_exact_reader_agree(rows: list[list[str]], delimiter: str) -> None:
+    clean = [[c.translate(str.maketrans("", "", "\r\n" + delimiter)) for c in r] for r in rows]
+    lines = [delimiter.join(r) for r in [["model", "drug", "note"], *clean]]
+    know = Recogniser(VIABILITY)
+    quick = grid_of_text("\n".join(lines).encode(), know)
+    lines[0] = delimiter.join(["model", '"drug"', "note"])  # one quotation mark is enough for the exact way
+    exact = grid_of_text("\n".join(lines).encode(), know)
+    assert quick.headings == exact.headings
+    for a, b in zip(quick.columns, exact.columns, strict=True):
+        n = min(len(a), len(b))  # blank last lines are no rows for the one and empty rows for the other
+        assert a.text.to_pylist()[:n] == b.text.to_pylist()[:n]
+        assert not any(t.strip() for c in (a, b) for t in c.text.to_pylist()[n:])
+    n = min(len(quick), len(exact))
+    assert quick.rows[:n].tolist() == exact.rows[:n].tolist()
+
+
+def test_the_frame_keeps_the_contract(tmp_path: Path) -> None:
+    frame = frame_of(GOOD.encode(), tmp_path, "plate.csv")
+    assert list(frame.columns) == [*(c.name for c in VIABILITY.columns), *ORIGIN]
+    assert frame["medium"].tolist() == [""] * 4
+    assert frame["perturbation"].tolist() == ["none"] * 4
+    assert frame["hours"].isna().all()
+    assert frame["dose_um"].dtype == np.float64
+    assert set(frame["_file"]) == {"plate.csv"}
+    assert frame["_row"].tolist() == [2, 3, 4, 5]
+
+
+def test_an_empty_table_keeps_the_contract_too(tmp_path: Path) -> None:
+    frame = read_one(tmp_path, "").tables["viability"]
+    assert list(frame.columns) == [*(c.name for c in VIABILITY.columns), *ORIGIN]
+    assert (len(frame), frame["dose_um"].dtype, frame["_row"].dtype) == (0, np.float64, np.int64)
+
+
+def test_how_a_file_was_read_is_echoed_in_one_note(tmp_path: Path) -> None:
+    data = text(TABLE, ";", ",", "cp1252")
+    (note,) = said(read_one(tmp_path, data), "read-as")
+    assert note.severity == "note"
+    assert "Windows-1252, columns parted by semicolons, decimal comma (as in '0,1')" in note.message
+
+
+def test_mac_roman_only_where_nothing_else_fits(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,viability\nHuh-7 P,préfixé ç,1,1,0.9\n"
+    tables = read_one(tmp_path, table.encode("mac_roman"))
+    assert tables.tables["viability"]["drug"].tolist() == ["préfixé ç"]
+    assert "Mac Roman" in said(tables, "read-as")[0].message
+    tables = read_one(tmp_path, table.encode("cp1252"))
+    assert tables.tables["viability"]["drug"].tolist() == ["préfixé ç"]
+
+
+def test_rows_keep_their_numbers(tmp_path: Path) -> None:
+    table = "# measured by Ana\n\nmodel,drug,dose_um,replicate,viability\n\nHuh-7 P,x,1,1,0.9\n# well lost\n,,,,\nHuh-7 P,x,2,1,0.8\n"
+    assert frame_of(table.encode(), tmp_path)["_row"].tolist() == [5, 8]
+
+
+def test_cells_with_line_ends_count_as_one_row(tmp_path: Path) -> None:
+    table = 'model,drug,dose_um,replicate,viability,note\nHuh-7 P,x,1,1,0.9,"two\nlines"\nHuh-7 P,x,2,1,0.8,\n'
+    frame = frame_of(table.encode(), tmp_path)
+    assert frame["_row"].tolist() == [2, 3]
+    assert frame["note"].tolist() == ["two\nlines", ""]
+
+
+def test_a_title_above_the_heading_is_passed_over_and_told(tmp_path: Path) -> None:
+    table = "Experiment 12;;\nviability after 72 h;;\n\nmodel;drug;dose_um;replicate;viability\nHuh-7 P;x;0,5;1;0,9\n"
+    tables = read_one(tmp_path, table)
+    assert tables.tables["viability"]["_row"].tolist() == [5]
+    assert "heading in row 4, above it: Experiment 12" in said(tables, "read-as")[0].message
+
+
+def test_a_workbook_whose_table_begins_further_down(tmp_path: Path) -> None:
+    assert frame_of(xlsx(TABLE, start=3), tmp_path)["_row"].tolist() == [5, 6, 7, 8]
+
+
+def test_white_space_as_delimiter(tmp_path: Path) -> None:
+    table = "model     drug   dose_um  replicate  viability\nHuh-7 P   x      0.5      1          0.9\n"
+    frame = frame_of(table.encode(), tmp_path)
+    assert frame.loc[0, ["model", "dose_um"]].tolist() == ["Huh-7 P", 0.5]
+    tables = read_table(VIABILITY, _write(tmp_path, "w.txt", "model drug dose_um replicate viability\nA x 1 1 0.5\n"))
+    assert tables.frame["viability"].tolist() == [0.5]
+
+
+def test_row_names_of_r_and_pandas_are_passed_over(tmp_path: Path) -> None:
+    for first, start in (('""', 1), ("Unnamed: 0", 0)):
+        table = f"{first},model,drug,dose_um,replicate,viability\n{start},Huh-7 P,x,1,1,0.9\n{start + 1},Huh-7 P,x,2,1,0.8\n"
+        frame = frame_of(table.encode(), tmp_path)
+        assert "Huh-7 P" in frame["model"].tolist()
+
+
+# --------------------------------------------------------------------------------------------------------- numbers
+
+NUMBER = "model;drug;dose_um;replicate;viability\n"
+
+
+@pytest.mark.parametrize(
+    ("cell", "evidence", "value"),
+    [
+        ("1.5e-3", "0.5", 0.0015),
+        ("1,5E-3", "0,5", 0.0015),
+        ("+2", "0.5", 2.0),
+        (" 3 ", "0.5", 3.0),
+        ("\u00a04\u00a0", "0.5", 4.0),
+        ("1,234", "0,5", 1.234),
+        ("1.234", "0,5", 1234.0),
+        ("1,234", "0.5", 1234.0),
+        ("1.234", "0.5", 1.234),
+        ("1.234,5", "1", 1234.5),
+        ("1,234.5", "1", 1234.5),
+        ("1 234", "0.5", 1234.0),
+        ("1\u202f234,5", "0,5", 1234.5),
+        ("1'234.5", "0.5", 1234.5),
+        ("1,234,567", "0.5", 1234567.0),
+        (".5", "0.5", 0.5),
+        ("5.", "0.5", 5.0),
+        ("1,234", "1", 1.234),  # nothing else to go by than the semicolons
+    ],
+)
+def test_ways_to_write_numbers(cell: str, evidence: str, value: float, tmp_path: Path) -> None:
+    table = NUMBER + f"Huh-7 P;x;{cell};1;{evidence}\n"
+    assert frame_of(table.encode(), tmp_path)["dose_um"].tolist() == [value]
+
+
+def test_a_typographic_minus_is_a_minus(tmp_path: Path) -> None:
+    tables = read_one(tmp_path, NUMBER + "Huh-7 P;x;1;1;\u22120.05\n")
+    assert tables.tables["viability"]["viability"].tolist() == [-0.05]
+    assert "typographic minus" in said(tables, "number-form")[0].message
+
+
+def test_the_reading_of_an_ambiguous_number_is_explained(tmp_path: Path) -> None:
+    tables = read_one(tmp_path, NUMBER + "Huh-7 P;x;1.234;1;0,9\n")
+    (note,) = said(tables, "number-form")
+    assert "'1.234' was read as 1234 because the decimal mark of this file is the comma (as in '0,9')" in note.message
+    tables = read_one(tmp_path, 'model,drug,dose_um,replicate,viability\nHuh-7 P,x,"1,234",1,1\n')
+    (note,) = said(tables, "number-form")
+    assert "'1,234' was read as 1234" in note.message
+    assert "parted by commas" in note.message
+
+
+def test_bulk_conversion_is_exactly_rounded(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    values = rng.random(2000) * 10.0 ** rng.integers(-12, 3, 2000)
+    table = "plate,well,signal\n" + "".join(f"P{i},A1,{v!r}\n" for i, v in enumerate(values.tolist()))
+    assert frame_of(table.encode(), tmp_path, kind="wells")["signal"].tolist() == values.tolist()
+    comma = table.replace(",", ";").replace(".", ",")
+    assert frame_of(comma.encode(), tmp_path, kind="wells")["signal"].tolist() == values.tolist()
+
+
+def test_integer_columns(tmp_path: Path) -> None:
+    frame = frame_of(b"gene,value,count\nTP53,1,3\nEGFR,2,\n", tmp_path, kind="genes")
+    assert (frame["count"].tolist(), frame["count"].dtype) == ([3, 1], np.int64)
+
+
+# ----------------------------------------------------------------------------------------------------------- units
+
+
+@pytest.mark.parametrize(
+    ("heading", "cell", "micromolar"),
+    [
+        ("dose_um", "5", 5.0),
+        ("Dose (nM)", "50", 0.05),
+        ("Dose [mM]", "0.5", 500.0),
+        ("DOSE (µM)", "5", 5.0),
+        ("dose (μmol/L)", "5", 5.0),
+        ("Concentration (pM)", "7", 7e-6),
+        ("conc_nM", "300", 0.3),
+        ("Dose, mM", "0.003", 3.0),
+        ("dose (M)", "1e-6", 1.0),
+        ("dose_uM", "5", 5.0),
+    ],
+)
+def test_units_in_headings(heading: str, cell: str, micromolar: float, tmp_path: Path) -> None:
+    table = f'model,drug,"{heading}",replicate,viability\nHuh-7 P,x,{cell},1,0.9\n'
+    tables = read_one(tmp_path, table.encode("cp1252") if "μ" not in heading else table)
+    assert not serious(tables), tables.faults
+    assert tables.tables["viability"]["dose_um"].tolist() == [micromolar]
+    assert not said(tables, "unit-assumed")
+    assert bool(said(tables, "converted")) == (micromolar != float(cell))
+
+
+def test_unit_columns_convert_row_by_row(tmp_path: Path) -> None:
+    for heading in ("dose_unit", "unit", "Dose units"):
+        table = f"model,drug,dose,{heading},replicate,viability\n" + "".join(
+            f"Huh-7 P,x,{dose},{unit},1,0.9\n" for dose, unit in (("50", "nM"), ("2", "uM"), ("0", ""), ("1", "mmol/L"))
+        )
+        tables = read_one(tmp_path, table)
+        assert tables.tables["viability"]["dose_um"].tolist() == [0.05, 2.0, 0.0, 1000.0]
+        notes = [n.message for n in said(tables, "converted")]
+        assert any("from nM to µM, as the unit column says: 50 nM is 0.05 µM" in n for n in notes)
+
+
+def test_a_dose_without_unit_is_taken_as_micromolar_and_told(tmp_path: Path) -> None:
+    tables = read_one(tmp_path, "model,drug,dose,replicate,viability\nHuh-7 P,x,5,1,0.9\n")
+    (warning,) = said(tables, "unit-assumed")
+    assert (warning.severity, tables.tables["viability"]["dose_um"].tolist()) == ("warning", [5.0])
+
+
+def test_the_unit_of_the_study_file(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model,drug,dose,replicate,viability\nHuh-7 P,x,500,1,0.9\n")
+    s = study(tmp_path, viability=TableSource(values=["t.csv"], unit="nM"))
+    assert read_study(s, CONTRACTS).tables["viability"]["dose_um"].tolist() == [0.5]
+    s = study(tmp_path, viability=TableSource(values=["t.csv"], unit="ng/mL"))
+    (fault,) = serious(read_study(s, CONTRACTS))
+    assert (fault.file, fault.column, "molar mass" in fault.message) == ("study.toml", "tables.viability.unit", True)
+    (tmp_path / "w.csv").write_text("plate,well,signal\nP1,A1,5\n")
+    s = study(tmp_path, wells=TableSource(values=["w.csv"], unit="RLU"))
+    assert read_study(s, CONTRACTS).tables["wells"]["unit"].tolist() == ["RLU"]
+
+
+@pytest.mark.parametrize("heading", ["viability (%)", "Viability [% of vehicle]", "% viability", "viability_percent"])
+def test_per_cent_that_says_so_is_converted(heading: str, tmp_path: Path) -> None:
+    tables = read_one(tmp_path, f"model,drug,dose_um,replicate,{heading}\nHuh-7 P,x,1,1,90\nHuh-7 P,x,2,1,12.5\n")
+    assert not serious(tables), tables.faults
+    assert tables.tables["viability"]["viability"].tolist() == [0.9, 0.125]
+
+
+def test_cells_with_a_per_cent_sign(tmp_path: Path) -> None:
+    tables = read_one(tmp_path, "model,drug,dose_um,replicate,viability\nHuh-7 P,x,1,1,90%\nHuh-7 P,x,2,1,12.5 %\n")
+    assert tables.tables["viability"]["viability"].tolist() == [0.9, 0.125]
+    assert said(tables, "converted")
+
+
+def test_other_units_in_headings(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,viability,time (d)\nHuh-7 P,x,1,1,0.9,3\n"
+    assert frame_of(table.encode(), tmp_path)["hours"].tolist() == [72.0]
+
+
+def test_cells_formatted_as_per_cent_are_numbers(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for r in ([*TABLE.columns[:5]], ["Huh-7 P", "x", 1, 1, 0.9]):
+        book.active.append(r)
+    book.active["E2"].number_format = "0%"
+    out = BytesIO()
+    book.save(out)
+    assert frame_of(out.getvalue(), tmp_path)["viability"].tolist() == [0.9]
+
+
+# -------------------------------------------------------------------------------------------- headings and columns
+
+
+def test_other_headings_are_known(tmp_path: Path) -> None:
+    frame = frame_of(b"Cell Line,COMPOUND,Dose_uM,Rep.,Viability,Time (h)\nHuh-7 P,x,1,2,0.9,48\n", tmp_path)
+    assert frame.loc[0, ["model", "drug", "dose_um", "replicate", "hours"]].tolist() == ["Huh-7 P", "x", 1.0, "2", 48.0]
+
+
+def test_the_canonical_heading_wins_over_another(tmp_path: Path) -> None:
+    frame = frame_of(b"line,model,drug,dose_um,replicate,viability\nB,Huh-7 P,x,1,1,0.9\n", tmp_path)
+    assert (frame["model"].tolist(), frame["line"].tolist()) == (["Huh-7 P"], ["B"])
+
+
+def test_other_columns_are_kept_and_told(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,viability,Operator,perturbaton,_row\nHuh-7 P,x,1,1,0.9,Ana,siA,7\n"
+    tables = read_one(tmp_path, table)
+    frame = tables.tables["viability"]
+    assert list(frame.columns[-2:]) == ["Operator", "perturbaton"]
+    assert frame["_row"].tolist() == [2]
+    by_severity = {f.severity: f for f in said(tables, "extra-columns")}
+    assert "Did you mean 'perturbation'?" in by_severity["warning"].remedy
+    assert "'Operator'" in by_severity["note"].message
+
+
+def test_values_given_in_the_study_file_fill_columns(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("model,drug,dose_um,viability\nHuh-7 P,x,1,0.9\n")
+    s = study(tmp_path, viability=TableSource(values=["t.csv"], replicate=3, hours=72, medium="DMEM"))
+    tables = read_study(s, CONTRACTS)
+    assert not serious(tables), tables.faults
+    assert tables.tables["viability"].loc[0, ["replicate", "hours", "medium"]].tolist() == ["3", 72.0, "DMEM"]
+    s = study(tmp_path, viability=TableSource(values=["t.csv"], replicate=3, drug="y"))
+    assert {f.code for f in serious(read_study(s, CONTRACTS))} == {"given-twice"}
+
+
+def test_choices_are_known_in_any_case(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,signal,well_type,plate\nHuh-7 P,x,1,1,500,Vehicle ,P1\nHuh-7 P,x,1,1,510,SAMPLE,P1\n"
+    assert frame_of(table.encode(), tmp_path)["well_type"].tolist() == ["vehicle", "sample"]
+
+
+def test_names_are_trimmed_and_composed(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,viability\n\u00a0Huh-7\u00a0P ,cafe\u0301,1,1,0.9\n"
+    frame = frame_of(table.encode(), tmp_path)
+    assert frame.loc[0, ["model", "drug"]].tolist() == ["Huh-7 P", "caf\u00e9"]
+
+
+# ----------------------------------------------------------------------------------------------- what is left out
+
+
+def test_rows_without_a_measurement_are_excluded_and_listed(tmp_path: Path) -> None:
+    table = "model,drug,dose_um,replicate,viability\nHuh-7 P,x,1,1,0.9\nHuh-7 P,x,2,1,\nHuh-7 P,x,3,1,NA\nHuh-7 P,x,4,1,NaN\n"
+    tables = read_one(tmp_path, table, "t.csv")
+    assert not serious(tables)
+    assert tables.tables["viability"]["_row"].tolist() == [2]
+    assert tables.excluded.to_dict("list") == {
+        "kind": ["viability"] * 3,
+        "file": ["t.csv"] * 3,
+        "sheet": [""] * 3,
+        "row": [3, 4, 5],
+        "column": ["viability"] * 3,
+        "value": ["", "NA", "NaN"],
+        "reason": ["not measured (empty cell)", "not measured", "not measured"],
+    }
+    assert tables.rows_read == {"viability": 4}
+
+
+def test_a_row_stays_when_one_of_two_measurements_is_there(tmp_path: Path) -> None:
+    table = (
+        "model,drug,dose_um,replicate,viability,signal,well_type,plate\nHuh-7 P,x,1,1,,500,sample,P1\n"
+        "Huh-7 P,x,2,1,0.5,,,\nHuh-7 P,x,3,1,,,sample,P1\n"
+    )
+    tables = read_one(tmp_path, table)
+    assert not serious(tables), tables.faults
+    assert tables.tables["viability"]["_row"].tolist() == [2, 3]
+    assert tables.excluded["row"].unique().tolist() == [4]
+    assert tables.rows_read == {"viability": 3}
+
+
+# -------------------------------------------------------------------------------------------------- files and sheets
+
+
+def test_files_of_one_kind_are_one_table(tmp_path: Path) -> None:
+    for i in (2, 1, 10):
+        (tmp_path / f"plate {i}.csv").write_text(GOOD.replace("lenvatinib", f"drug {i}"))
+    (tmp_path / "~$plate 1.csv").write_bytes(b"locked")
+    tables = read_study(study(tmp_path, viability="plate*.csv"), CONTRACTS)
+    assert not serious(tables), tables.faults
+    frame = tables.tables["viability"]
+    assert frame["_file"].drop_duplicates().tolist() == ["plate 1.csv", "plate 10.csv", "plate 2.csv"]
+    record = tables.inputs[0]
+    data = (tmp_path / "plate 1.csv").read_bytes()
+    assert (record.path, record.kind, record.bytes) == ("plate 1.csv", "viability", len(data))
+    assert record.sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_copies_across_files_are_found(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(GOOD)
+    (tmp_path / "b.csv").write_text(GOOD + "Huh-7 LR,lenvatinib,1.5,1,0.99\n")
+    faults = serious(read_study(study(tmp_path, viability=["a.csv", "b.csv"]), CONTRACTS))
+    assert [(f.code, f.file, f.row, f.count) for f in faults] == [("duplicate-row", "b.csv", 2, 4)]
+    assert "row 2 of a.csv" in faults[0].message
+
+
+def test_windows_paths_are_understood(tmp_path: Path) -> None:
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw" / "t.csv").write_text(GOOD)
+    tables = read_study(study(tmp_path, viability="raw\\t.csv"), CONTRACTS)
+    assert tables.inputs[0].path == "raw/t.csv"
+
+
+def test_file_names_may_hold_brackets(tmp_path: Path) -> None:
+    (tmp_path / "t [1].csv").write_text(GOOD)
+    assert not serious(read_study(study(tmp_path, viability="t [1].csv"), CONTRACTS))
+
+
+def _book(**sheets: list[list[Any]]) -> bytes:
+    book = openpyxl.Workbook()
+    book.remove(book.active)
+    for name, rows in sheets.items():
+        page = book.create_sheet(name)
+        for r in rows:
+            page.append(r)
+    out = BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+ROWS = [[*TABLE.columns], *TABLE.to_numpy().tolist()]
+
+
+def test_the_sheet_that_fits_is_found(tmp_path: Path) -> None:
+    data = _book(Notes=[["read me"], ["done by Ana"]], Data=ROWS, Empty=[])
+    tables = read_one(tmp_path, data, "t.xlsx")
+    assert set(tables.tables["viability"]["_sheet"]) == {"Data"}
+    assert "sheet 'Data'" in said(tables, "read-as")[0].message
+
+
+def test_named_sheets_and_all_sheets(tmp_path: Path) -> None:
+    other = [ROWS[0], *([r[0], "other", *r[2:]] for r in ROWS[1:])]
+    (tmp_path / "t.xlsx").write_bytes(_book(P1=ROWS, P2=other, Notes=[["x"]]))
+    s = study(tmp_path, viability=TableSource(values=["t.xlsx"], sheet="P2"))
+    assert set(read_study(s, CONTRACTS).tables["viability"]["_sheet"]) == {"P2"}
+    s = study(tmp_path, viability=TableSource(values=["t.xlsx"], sheet="P*"))
+    tables = read_study(s, CONTRACTS)
+    assert tables.tables["viability"]["_sheet"].drop_duplicates().tolist() == ["P1", "P2"]
+    assert not serious(tables)
+
+
+def test_error_cells_of_old_workbooks_are_not_taken_for_empty(tmp_path: Path) -> None:
+    book = xlwt.Workbook()
+    page = book.add_sheet("Größe")
+    for i, r in enumerate([ROWS[0][:5], ["Huh-7 P", "x", 1, 1, 0.9], ["Huh-7 P", "x", 2, 1]]):
+        for j, v in enumerate(r):
+            page.write(i, j, v)
+    page.row(2).set_cell_error(4, "#DIV/0!")
+    out = BytesIO()
+    book.save(out)
+    (fault,) = serious(read_one(tmp_path, out.getvalue(), "t.xls"))
+    assert (fault.code, fault.row, fault.column, fault.value) == ("spreadsheet-error", 3, "viability", "#DIV/0!")
+
+
+def test_names_that_a_spreadsheet_holds_as_numbers(tmp_path: Path) -> None:
+    data = _book(Data=[[*ROWS[0][:5], "plate"], ["Huh-7 P", 5, 1, 2, 0.9, 12.5]])
+    frame = frame_of(data, tmp_path, "t.xlsx")
+    assert frame.loc[0, ["drug", "replicate", "plate"]].tolist() == ["5", "2", "12.5"]
+
+
+def test_dates_in_plain_text_columns_are_iso_dates(tmp_path: Path) -> None:
+    data = _book(Data=[[*ROWS[0][:5], "plate"], ["Huh-7 P", "x", 1, 2, 0.9, pd.Timestamp("2024-03-01")]])
+    assert frame_of(data, tmp_path, "t.xlsx")["plate"].tolist() == ["2024-03-01"]
+
+
+def test_reading_for_a_notebook(tmp_path: Path) -> None:
+    path = _write(tmp_path, "t.csv", GOOD)
+    frame = read(VIABILITY, path)
+    assert frame["viability"].tolist() == [1.02, 0.81, 0.4, 0.85]
+    assert read(VIABILITY, [str(path)], unit="nM")["dose_um"].tolist() == [0.0, 0.0015, 0.015, 0.015]
+    with pytest.raises(KeyError, match="no table kind"):
+        read("no such kind", path)
+
+
+def test_rules_of_the_contract_are_asked(tmp_path: Path) -> None:
+    from rechallenge.faults import Fault
+    from rechallenge.tables.contract import place
+
+    def no_nines(frame: pd.DataFrame, models: pd.DataFrame) -> list[Fault]:
+        assert models["model"].tolist() == ["Huh-7 P", "Huh-7 LR"]
+        bad = frame.index[frame["dose_um"] == 15]
+        return [Fault("nine", "no.", column="dose_um", **place(frame, bad[0]))]
+
+    def broken(frame: pd.DataFrame, models: pd.DataFrame) -> list[Fault]:
+        raise LookupError("a defect")
+
+    contract = Contract("viability", "x", VIABILITY.columns, VIABILITY.key, VIABILITY.either, (no_nines, broken))
+    (tmp_path / "t.csv").write_text(GOOD)
+    tables = read_study(study(tmp_path, viability="t.csv"), {"viability": contract})
+    assert {(f.code, f.row) for f in serious(tables)} == {("nine", 4), ("rule-failed", None)}
+
+
+def test_other_readers_are_called_and_their_defects_are_sentences(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rechallenge.tables import reading
+
+    contract = Contract("raw", "x", VIABILITY.columns, reader="plates")
+    s = study(tmp_path, raw="a.xls")
+
+    def fine(source: TableSource, folder: Path, contract: Contract, models: pd.DataFrame) -> reading.TableRead:
+        frame = pd.DataFrame({"model": ["Huh-7 P"], "_file": [source.values[0]], "_sheet": [""], "_row": [4]})
+        return reading.TableRead(frame, [], files=[("a.xls", 3, "0")])
+
+    monkeypatch.setattr(reading, "_reader", lambda contract: fine)
+    tables = read_study(s, {"raw": contract})
+    assert tables.tables["raw"]["_row"].tolist() == [4]
+    assert [i.path for i in tables.inputs] == ["a.xls"]
+
+    def failing(*_: object) -> reading.TableRead:
+        raise ValueError("wells")
+
+    monkeypatch.setattr(reading, "_reader", lambda contract: failing)
+    (fault,) = serious(read_study(s, {"raw": contract}))
+    assert (fault.code, "ValueError: wells" in fault.message) == ("unreadable", True)
+
+
+def _write(folder: Path, name: str, content: str) -> Path:
+    path = folder / name
+    path.write_text(content)
+    return path
+
+
+@pytest.mark.slow
+def test_a_million_rows(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n = 1_000_000
+    table = pd.DataFrame(
+        {
+            "model": rng.choice(["Huh-7 P", "Huh-7 LR"], n),
+            "drug": rng.choice([f"drug {i}" for i in range(200)], n),
+            "dose_um": rng.choice([0.1, 0.3, 1.0, 3.0], n),
+            "replicate": np.arange(n),
+            "viability": rng.random(n),
+        }
+    )
+    for delimiter, decimal in ((",", "."), (";", ",")):
+        path = tmp_path / "t.csv"
+        table.to_csv(path, sep=delimiter, decimal=decimal, index=False)
+        frame = read(VIABILITY, path)
+        assert np.array_equal(frame["viability"].to_numpy(), table["viability"].to_numpy())
+        assert frame["_row"].iloc[-1] == n + 1
