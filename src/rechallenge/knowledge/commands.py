@@ -29,7 +29,7 @@ def _width() -> int:
 
 @app.command(name="list")
 def list_() -> None:
-    """Every table: version, what its licence allows, whether it is here."""
+    """Every table: version, size, checksum, what its licence allows, whether it is here, how to cite it."""
     import textwrap
 
     from rechallenge.knowledge import catalogue, tables
@@ -48,7 +48,11 @@ def list_() -> None:
                 size = f"{one.size / 1e6:.1f} MB" if one.size else "size unknown"
                 state = f"not installed ({one.version}, {size})"
             typer.echo(f"  {one.name:24s}{state}"[:width])
-            lines = [one.title, one.permission()]
+            if record:
+                checksum = f"SHA-256 {record['sha256'][:16]}..."
+            else:
+                checksum = "known" if all(s.sha256 for s in one.sources) else "recorded at the first fetch"
+            lines = [one.title, one.permission(), f"Checksum: {checksum}. Cite: {one.citation}"]
             if one.unverified:
                 lines.append("Not verified: " + "; ".join(one.unverified) + ".")
             for line in lines:

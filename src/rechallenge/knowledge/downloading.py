@@ -257,7 +257,7 @@ def _as_sentences(url: str) -> Iterator[None]:
     try:
         yield
     except requests.exceptions.HTTPError as e:
-        code = e.response.status_code
+        code = e.response.status_code if e.response is not None else 0
         if code in (404, 410):
             text = f"There is no file at {url} any more (HTTP {code}): the publisher may have moved it. {other_ways}"
             raise DownloadError(text, not_found=True) from e

@@ -123,7 +123,7 @@ def _tables(record: RunRecord, ids: _Ids) -> tuple[dict[str, _Table], list[_Tabl
             title, place = FRONT[name], "front"
         shown = view(name, frame, title=title, most=ROWS)
         if frame.shape[1]:
-            found[name] = _Table(shown, ids("table", name), place, step, f"tables/{quote(name, safe="")}.csv")
+            found[name] = _Table(shown, ids("table", name), place, step, f"tables/{quote(name, '')}.csv")
     front = [found[name] for name in FRONT if name in found and found[name].view.total]
     for t in front:
         if t.view.name in ("candidates", "drugs", "combinations"):
@@ -198,7 +198,7 @@ def _figure(figure: FigureRecord, title: str) -> dict[str, Any]:
         picture = "data:image/png;base64," + base64.b64encode(png).decode()
     width = float(figure.spec.get("usermeta", {}).get("figure_width", 0) or 0) or _width_of(svg)
     light = len(json.dumps(figure.spec)) <= HEAVY_SPEC
-    stem = quote(figure.name, safe="")
+    stem = quote(figure.name, "")
     return {
         "name": figure.name,
         "title": title,

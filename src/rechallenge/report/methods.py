@@ -10,7 +10,8 @@ from typing import Any
 from rechallenge.record import RunRecord, StepRecord
 from rechallenge.report import words
 
-_DOI = r"10\.\d{4,9}/[^\s,;)\]}]+[^\s,;.)\]}]"
+_SIGN = r"""[^\s,;()\[\]{}<>"']"""
+_DOI = rf"10\.\d{{4,9}}/(?:{_SIGN}|\([^\s()]*\))*(?:(?!\.){_SIGN}|\([^\s()]*\))"
 _CITED = re.compile(rf"\s*\((?:doi:\s*{_DOI}(?:\s*[,;]\s*(?:and\s+)?)?)+\)", re.IGNORECASE)
 _BARE = re.compile(rf"\bdoi:\s*({_DOI})", re.IGNORECASE)
 
@@ -171,7 +172,7 @@ def _not_done(record: RunRecord) -> Iterable[str]:
     for step in record.steps:
         if step.state in ("failed", "blocked", "skipped") and (step.kind == "analysis" or step.state == "failed"):
             yield f"{step.title}: {words.STATE_WORDS[step.state]}" + (
-                f", {_one_line(step.reason)}" if step.reason else ""
+                f" ({_one_line(step.reason).rstrip('.')})" if step.reason else ""
             )
 
 

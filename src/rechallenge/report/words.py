@@ -178,7 +178,7 @@ def interval(low: Any, high: Any) -> str:
     """
     if not (_finite(low) or _finite(high)) or is_missing(low) or is_missing(high):
         return ""
-    exact = _infinite(low) or _infinite(high)
+    exact = _infinite(low) or _infinite(high) or float(low) == 0
     return f"{number(low, trim=exact)} to {number(high, trim=exact)}"
 
 

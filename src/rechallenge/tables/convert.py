@@ -158,7 +158,8 @@ def _given(c: Column, value: str, n: int, t: SheetTable) -> NDArray[Any]:
             value=value,
         )
     if c.kind == "text":
-        return _choices(c, np.full(n, clean(value), dtype=object), t)
+        values = np.full(n, clean(value), dtype=object)
+        return _choices(c, values, t) if c.choices else values
     numbers = parse(Cells(pa.array([value], pa.string())), Decision("."))
     if np.isnan(numbers.values[0]):
         t.book.say("not-a-number", "study.toml must give a number here.", "Write a number.", column=c.name, value=value)

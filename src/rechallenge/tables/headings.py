@@ -236,7 +236,7 @@ def _extra(out: Headings, contract: Contract, headings: Sequence[str], unknown: 
         heading = " ".join(headings[i].split())
         if heading not in ORIGIN and heading not in {c.name for c in contract.columns}:
             out.extra[heading] = i
-        close = difflib.get_close_matches(heading, absent, n=1, cutoff=0.6)
+        close = difflib.get_close_matches(heading, absent, n=1, cutoff=0.75)
         # where a required column is meant, the fault of that missing column says so
         typo = bool(close) and not absent[close[0]]
         (typos if typo else notes).append((heading, nearest(heading, close)))

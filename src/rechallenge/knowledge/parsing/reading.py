@@ -75,14 +75,15 @@ def pick(
     """
     import pandas as pd
 
-    at = {}
-    for position, name in enumerate(frame.columns):
-        at.setdefault(heading(name), position)
-    out, missing = {}, []
+    at: dict[str, int] = {}
+    for i, name in enumerate(frame.columns):
+        at.setdefault(heading(name), i)
+    out: dict[str, Any] = {}
+    missing: list[str] = []
     for new, known in columns.items():
-        position = next((at[heading(k)] for k in known if heading(k) in at), None)
-        if position is not None:
-            out[new] = frame.iloc[:, position]
+        found_at = [at[heading(k)] for k in known if heading(k) in at]
+        if found_at:
+            out[new] = frame.iloc[:, found_at[0]]
         elif new in optional:
             out[new] = pd.Series("", index=frame.index, dtype=object)
         else:
@@ -156,7 +157,7 @@ def table_in(rows: list[list[Any]], key: str) -> pd.DataFrame | None:
             names = [str(c).strip() or f"column {i}" for i, c in enumerate(row)]
             body = [[_text(c) for c in r] for r in rows[at + 1 :]]
             frame = pd.DataFrame(body, columns=names, dtype=object)
-            return frame[frame.ne("").any(axis=1)]
+            return frame[(frame != "").any(axis=1)]
     return None
 
 
