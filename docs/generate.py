@@ -44,7 +44,9 @@ def analysis_page(step: Analysis, registry: Registry) -> str:
     parts = [f"# {step.title}", f"`{step.name}` in `{step.module}`, stream `{step.stream}`.", step.about]
     parts.append("## Tables\n\n" + table(("table", "", "from"), sources))
     if options:
-        parts.append(f"## Options\n\nSet them under `[options.{step.stream}]`.\n\n" + table(("option", "default"), options))
+        parts.append(
+            f"## Options\n\nSet them under `[options.{step.stream}]`.\n\n" + table(("option", "default"), options)
+        )
     if step.reference:
         parts.append("## References\n\n" + "\n".join(f"- {r}" for r in step.reference))
     figures = [s for s in registry.steps.values() if s.kind == "figure" and set(step.gives) & set(s.needs + s.wants)]

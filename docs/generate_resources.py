@@ -5,6 +5,7 @@ Pages: `resources/index.md` and `resources/NAME.md`. The result is not committed
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rechallenge.knowledge.catalogue import PERMISSIONS, Resource, groups
@@ -13,7 +14,7 @@ from rechallenge.knowledge.tables import starter_provenance
 HERE = Path(__file__).parent
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     lines += ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pandas as pd
@@ -125,3 +127,17 @@ def test_two_files_may_not_claim_one_name(monkeypatch: pytest.MonkeyPatch) -> No
     assert giver is not None
     assert giver.name == "curves"
     assert registry.giver("synergy") is None
+
+
+def test_finding_all_steps_and_planning_loads_no_engine_reader_or_plotting_library() -> None:
+    code = (
+        "import sys\n"
+        "from rechallenge import outputs, pipeline\n"
+        "from rechallenge.analysis import discover\n"
+        "registry = discover()\n"
+        "pipeline.plan(registry, registry.contracts)\n"
+        "heavy = ('allotropy', 'numba', 'altair', 'vl_convert', 'jinja2', 'distributed')\n"
+        "print([m for m in heavy if m in sys.modules])\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() == "[]"

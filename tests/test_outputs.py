@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toy_study
@@ -321,6 +321,7 @@ def test_csv_of_categories_and_dates() -> None:
     assert csv_bytes(frame) == b"status,day\n'=a,2024-01-02\n,\nb,2024-01-03\n"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.text(), st.floats())))
 def test_every_number_reads_back_to_itself(rows: list[tuple[str, float]]) -> None:
     frame = pd.DataFrame(rows, columns=["text", "number"]).astype({"text": object, "number": float})

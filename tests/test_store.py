@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rechallenge import parquet, store
@@ -89,6 +89,7 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
         parquet.encode(pd.DataFrame([[1, 2]], columns=["x", "x"]))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.tuples(
@@ -183,7 +184,7 @@ def test_a_manifest_comes_back_whole(kept: Store) -> None:
         "a_step",
         "skipped",
         reason="no control",
-        outputs={"x": kept.put_json([1, 2])},
+        outputs={"plates_9": kept.put_json([1, 2]), "plates_10": kept.put_blob(b"")},
         seconds=0.5,
         warnings=("UserWarning: x",),
         methods="Sentence.",
@@ -193,7 +194,9 @@ def test_a_manifest_comes_back_whole(kept: Store) -> None:
         parts=("p",),
     )
     kept.keep(manifest)
-    assert kept.manifest("k") == manifest
+    back = kept.manifest("k")
+    assert back == manifest
+    assert list(back.outputs) == ["plates_9", "plates_10"], "in the order of making"
     assert json.loads((kept.root / "keys" / "k.json").read_text())["reason"] == "no control"
 
 

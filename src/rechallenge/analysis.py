@@ -190,12 +190,15 @@ class Registry:
 
 
 def _modules() -> list[Any]:
-    found = []
-    for package_name in STREAM_PACKAGES:
-        package = importlib.import_module(package_name)
-        for info in sorted(pkgutil.walk_packages(package.__path__, package_name + "."), key=lambda i: i.name):
-            if not info.name.rsplit(".", 1)[-1].startswith("_"):
-                found.append(importlib.import_module(info.name))
+    names = [
+        info.name
+        for package in STREAM_PACKAGES
+        for info in sorted(
+            pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."), key=lambda i: i.name
+        )
+        if not info.name.rsplit(".", 1)[-1].startswith("_")
+    ]
+    found: list[Any] = [importlib.import_module(name) for name in names]
     from importlib.metadata import entry_points
 
     found.extend(e.load() for e in sorted(entry_points(group=ENTRY_POINTS), key=lambda e: e.name))

@@ -35,7 +35,7 @@ class Checked:
             return
         yield self.study.title
         for name, model in self.study.models.items():
-            parts = [model.role]
+            parts: list[str] = [model.role]
             if model.parent:
                 parts.append(f"from {model.parent}")
             if model.selected_with:
@@ -74,25 +74,26 @@ def known_problems(study: Study, tables: Mapping[str, pd.DataFrame]) -> list[Fau
 
 def problem_lines(study: Study) -> Iterator[Fault]:
     """Models that a register lists as misidentified, contaminated or of another tissue than assumed."""
-    register = {}
-    for row in knowledge.starter("cell_lines").to_dict("records"):
-        for name in (row["name"], *row["synonyms"].split("|")):
-            if name:
-                register[plain(name)] = row
+    table = knowledge.starter("cell_lines")
+    register = {
+        plain(alias): at
+        for at, name, synonyms in zip(table.index, table["name"], table["synonyms"], strict=True)
+        for alias in (name, *synonyms.split("|"))
+        if alias
+    }
     for name, model in study.models.items():
-        row = next((register[p] for p in _line_names(name, model.cell_line) if p in register), None)
-        if row is None:
+        at = next((register[p] for p in _line_names(name, model.cell_line) if p in register), None)
+        if at is None:
             continue
-        was = f" (claimed: {row['claimed']})" if row["claimed"] else ""
-        sentence = {
-            "contaminated": f"{row['name']} is a contaminated line: it is {row['actual']}{was}.",
-            "misidentified": f"{row['name']} is misidentified: it is {row['actual']}{was}.",
-            "wrong_tissue": f"{row['name']} is not what it is used for: it is {row['actual']}{was}.",
-        }[row["problem"]]
-        role = " It cannot stand for normal cells." if model.role == "normal" else ""
+        row = table.loc[at].astype(str)
+        sort = row["problem"].replace("_", " ")
+        sentence = f"{row['name']} is a problem line ({sort}): it is {row['actual']}"
+        sentence += f", not {row['claimed']}." if row["claimed"] else "."
+        if model.role == "normal":
+            sentence += " It cannot stand for normal cells."
         yield Fault(
             "problem-line",
-            sentence + role,
+            sentence,
             f"Source: {row['register'] or row['source']}. Authenticate the line, or say in the report what it is.",
             file=STUDY_FILE,
             column=f"models.{name}",

@@ -7,6 +7,7 @@ Exit status: 0 all well; 1 some analysis failed (the rest is there, the failures
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -191,7 +192,7 @@ def _print_faults(faults: list[Fault] | tuple[Fault, ...]) -> None:
         typer.echo(f"{f.severity}: {f}", err=f.severity == "error")
 
 
-def _print_table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """A plain table as wide as the terminal; the last column wraps."""
     import shutil
     import textwrap
@@ -234,9 +235,7 @@ def _unexpected(e: Exception) -> str:
     import traceback
 
     text = "".join(traceback.format_exception(e))
-    with tempfile.NamedTemporaryFile(
-        "w", prefix="rechallenge-", suffix=".log", delete=False, encoding="utf-8"
-    ) as log:
+    with tempfile.NamedTemporaryFile("w", prefix="rechallenge-", suffix=".log", delete=False, encoding="utf-8") as log:
         log.write(f"rechallenge {__version__}, python {sys.version}\narguments: {sys.argv[1:]}\n\n{text}")
     reason: Any = str(e) or type(e).__name__
     return f"Something unexpected went wrong ({type(e).__name__}: {reason}). The details are in {log.name}."

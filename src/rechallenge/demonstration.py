@@ -23,11 +23,10 @@ def recovered(record: RunRecord) -> pd.DataFrame:
     found = record.tables["resistance_index"]
     found = found[found["stage"] == ""]  # the stages of escalation are planted and shown apart
     joined = truth.rename(columns={"ri": "planted"}).merge(found, on=["model", "parent", "drug"], how="left")
-    inside = [
-        None if not (math.isfinite(r.planted) and r.status == "estimated") else bool(r.ci_low <= r.planted <= r.ci_high)
-        for r in joined.itertuples()
-    ]
-    return joined.assign(inside=inside)[["model", "drug", "planted", "ri", "ci_low", "ci_high", "status", "inside"]]
+    estimated = joined["status"].eq("estimated") & joined["planted"].notna()
+    inside = joined["planted"].between(joined["ci_low"], joined["ci_high"])
+    joined["inside"] = [bool(i) if e else None for i, e in zip(inside, estimated, strict=True)]
+    return joined[["model", "drug", "planted", "ri", "ci_low", "ci_high", "status", "inside"]]
 
 
 def compare(record: RunRecord) -> str:
@@ -39,15 +38,15 @@ def compare(record: RunRecord) -> str:
         "Resistance index, planted and recovered (95 % interval):",
         f"  {'model':<10}{'drug':<16}{'planted':>8}{'recovered':>11}   interval",
     ]
-    for r in table.itertuples():
-        planted = f"{r.planted:.2f}" if math.isfinite(r.planted) else "none"
-        if r.status == "estimated":
-            mark = "" if r.inside else "   misses the planted value"
-            lines.append(
-                f"  {r.model:<10}{r.drug:<16}{planted:>8}{r.ri:>11.2f}   {r.ci_low:.2f} to {r.ci_high:.2f}{mark}"
-            )
+    for r in table.to_dict("records"):
+        planted = f"{r['planted']:.2f}" if math.isfinite(r["planted"]) else "none"
+        line = f"  {r['model']:<10}{r['drug']:<16}{planted:>8}"
+        if r["status"] == "estimated":
+            line += f"{r['ri']:>11.2f}   {r['ci_low']:.2f} to {r['ci_high']:.2f}"
+            line += "" if r["inside"] else "   misses the planted value"
         else:
-            lines.append(f"  {r.model:<10}{r.drug:<16}{planted:>8}{'-':>11}   {r.status.replace('_', ' ')}")
+            line += f"{'-':>11}   {r['status'].replace('_', ' ')}"
+        lines.append(line)
     tested = [v for v in table["inside"] if v is not None]
     lines.append(f"{sum(tested)} of {len(tested)} intervals hold the planted value (about 95 % should).")
     return "\n".join(lines)

@@ -35,8 +35,7 @@ therapies = ["drug A"]            # the drugs whose resistance is in question
 """
 
 _PLATES = (
-    'plates = {{ files = "{kind}/*.csv", map = "{kind}_map.csv" }}'
-    "   # raw reader exports and what is in each well"
+    'plates = {{ files = "{kind}/*.csv", map = "{kind}_map.csv" }}   # raw reader exports and what is in each well'
 )
 
 
@@ -59,7 +58,7 @@ def contract(kind: str) -> Contract:
 
 def contract_rows(one: Contract) -> list[tuple[str, ...]]:
     """Column, whether it is needed, unit, meaning: one tuple per column of the contract."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for c in one.columns:
         needed = "required" if c.required else ("either" if any(c.name in g for g in one.either) else "optional")
         about = c.about

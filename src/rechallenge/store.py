@@ -258,7 +258,8 @@ class Store:
         """Write a manifest under its key and return it; its outputs must be stored already."""
         if manifest.state not in ("done", "skipped"):
             raise ValueError(f"a step that is {manifest.state} is not kept")
-        data = json.dumps(asdict(manifest), sort_keys=True, indent=1, ensure_ascii=False).encode()
+        # in the order of making: figures are shown in the order in which their step returned them
+        data = json.dumps(asdict(manifest), indent=1, ensure_ascii=False).encode()
         path = self._manifest(manifest.key)
         with explained("write a result to", path.parent):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -280,8 +280,8 @@ def _key_fault(error: Any) -> Fault:
     elif kind == "literal_error":
         message, remedy = (
             f"this must be {error['ctx']['expected']}.",
-            nearest(error["input"], Role.__args__).strip(),
-        )  # type: ignore[attr-defined]
+            nearest(error["input"], get_args(Role)).strip(),
+        )
     else:
         message, remedy = (
             f"{error['msg']}.",

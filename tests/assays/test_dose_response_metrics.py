@@ -34,7 +34,9 @@ def test_score_is_the_area_above_the_threshold(e0: float, einf: float, ec50: flo
 def test_score_by_the_closed_form_of_the_paper() -> None:
     """The formula of the authors' R function for a top of 100, an IC50 of 1 and a slope of 1 over 0.01 to 100."""
     x1 = 0 - np.log10((100 - 10) / 10)
-    area = (100 * np.log10(1 + 10 ** (0 - 2)) + 100 * 2) - (100 * np.log10(1 + 10 ** (0 - x1)) + 100 * x1) - 10 * (2 - x1)
+    area = (
+        (100 * np.log10(1 + 10 ** (0 - 2)) + 100 * 2) - (100 * np.log10(1 + 10 ** (0 - x1)) + 100 * x1) - 10 * (2 - x1)
+    )
     expected = 100 * area / (4 * 90) / np.log10(100)
     assert float(drug_sensitivity_score(0.01, 100, 1, 0, 1, 1)) == pytest.approx(expected, rel=1e-12)
 
@@ -79,9 +81,13 @@ def test_reference_software_agrees(shared: Path) -> None:
     values = pd.read_csv(folder / "R_input1_GRvalues.tsv", sep="\t")
     group = values.groupby(keys)
     out = growth_rate_metrics(group.ngroup(), values["concentration"], values["GR"])
-    ours = group.size().index.to_frame(index=False).assign(
-        **{n: getattr(out, n) for n in ("gr50_um", "gr50_bound", "gec50_um", "gr_inf", "h_gr", "gr_max", "gr_aoc")},
-        flat=out.gr_flat,
+    ours = (
+        group.size()
+        .index.to_frame(index=False)
+        .assign(
+            **{n: getattr(out, n) for n in ("gr50_um", "gr50_bound", "gec50_um", "gr_inf", "h_gr", "gr_max", "gr_aoc")},
+            flat=out.gr_flat,
+        )
     )
     theirs = pd.read_csv(folder / "R_input1_GRmetrics.tsv", sep="\t")
     both = ours.merge(theirs, on=keys)

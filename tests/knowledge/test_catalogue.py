@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,7 +82,7 @@ def test_a_table_is_typed_and_says_where_it_comes_from() -> None:
     exposure = knowledge.table("exposure")
     assert exposure["value"].dtype == "float64"
     assert exposure["value"].isna().any(), "unknown stays unknown"
-    drugs = knowledge.table("drugs").set_index("drug")
+    drugs: Any = knowledge.table("drugs").set_index("drug")
     assert "E7080" in drugs.loc["lenvatinib", "synonyms"]
     assert drugs.loc["blu9931", "salts"] == []
     record = exposure.attrs["provenance"]
@@ -92,8 +93,8 @@ def test_a_table_is_typed_and_says_where_it_comes_from() -> None:
 
 
 def test_tables_handed_out_are_copies() -> None:
-    knowledge.starter("drugs").loc[0, "drug"] = "changed"
-    knowledge.table("drugs").loc[0, "drug"] = "changed"
+    for mine in (knowledge.starter("drugs"), knowledge.table("drugs")):
+        mine.loc[0, "drug"] = "changed"
     assert "changed" not in set(knowledge.starter("drugs")["drug"])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import pandas as pd
+
 from rechallenge.faults import Fault
 from rechallenge.study import Model, Study, TableSource
 from rechallenge.tables.contract import Column, Contract
@@ -81,6 +83,13 @@ def read_one(folder: Path, content: bytes | str, name: str = "table.csv", kind: 
     """Write one file, read the study that names it."""
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     return read_study(study(folder, **{kind: name}), CONTRACTS)
+
+
+def frame_of(data: bytes, folder: Path, name: str = "t", kind: str = "viability") -> pd.DataFrame:
+    """The frame of a table that has no faults."""
+    tables = read_one(folder, data, name, kind)
+    assert not serious(tables), tables.faults
+    return tables.tables[kind]
 
 
 def serious(tables: StudyTables) -> list[Fault]:

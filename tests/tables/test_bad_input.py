@@ -19,7 +19,8 @@ from rechallenge.tables import xlsx as xlsx_module
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda b: b.name)
 def test_bad_table_is_named(bad: Bad, tmp_path: Path) -> None:
-    tables = read_one(tmp_path, bad.data, bad.file, bad.kind)
+    data = bad.data
+    tables = read_one(tmp_path, data, bad.file, bad.kind)
     errors = serious(tables)
     assert {f.code for f in errors} == {bad.code}, "\n".join(map(str, errors))
     fault = errors[0]
@@ -32,7 +33,7 @@ def test_bad_table_is_named(bad: Bad, tmp_path: Path) -> None:
         assert fault.value == bad.value
     if bad.count is not None:
         assert fault.count == bad.count
-    assert (tmp_path / bad.file).read_bytes() == bad.data, "the input is never changed"
+    assert (tmp_path / bad.file).read_bytes() == data, "the input is never changed"
 
 
 def test_there_are_many_named_faults() -> None:
@@ -93,6 +94,9 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
     assert "Did you mean 'viability.csv'?" in (str(missing) + str(empty))
     (glob,) = said(tables, "no-match")
     assert glob.file == "plates/*.csv"
+    nothing = Study(folder=tmp_path, title="t", tables={"viability": ()})
+    (fault,) = serious(read_study(nothing, CONTRACTS))
+    assert (fault.code, fault.column) == ("no-match", "tables.viability")
 
 
 def test_a_folder_is_not_a_file(tmp_path: Path) -> None:

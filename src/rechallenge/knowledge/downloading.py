@@ -119,6 +119,7 @@ class Resuming:
     def _transfer(self, url: str) -> tuple[int, int]:
         """One request: (bytes held now, bytes in all or 0 where the server does not say)."""
         import requests
+        import urllib3
 
         have = self.part.stat().st_size if self.part.exists() else 0
         # transfers are asked for uncompressed: a Range counts bytes of what is sent
@@ -147,12 +148,13 @@ class Resuming:
             self._remember(url, answer.headers)
             with self.part.open("ab" if resumed else "wb") as stream:
                 try:
-                    for block in answer.iter_content(CHUNK):
+                    # read1 gives what has arrived; iter_content would lose a block that breaks off
+                    while block := answer.raw.read1(CHUNK, decode_content=False):
                         stream.write(block)
                         have += len(block)
                         if self.progress:
                             self.progress(self.part.name.removesuffix(".part"), have, total)
-                except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ConnectionError):
+                except urllib3.exceptions.HTTPError:
                     total = max(total, have + 1)  # broke off: the caller takes it up again
             return have, total
 

@@ -188,14 +188,13 @@ def _key(
     models: str,
     reader: Reader,
 ) -> str:
-    own = sources.package("rechallenge.tables") if reader is default_reader else (reader.__module__,)
     rules = [_rule(r) for r in contract.rules] if contract is not None else []
     return sha256(
         canonical(
             {
                 "format": FORMAT,
                 "step": f"read:{kind}",
-                "source": sources.digest(*own, __name__, *(r[0] for r in rules)),
+                "source": sources.digest(*modules_of_reader(reader), __name__, *(r[0] for r in rules)),
                 "contract": "" if contract is None else repr(replace(contract, rules=())),
                 "rules": rules,
                 "spec": [s.model_dump() for s in spec],
@@ -205,6 +204,11 @@ def _key(
             }
         )
     )
+
+
+def modules_of_reader(reader: Reader) -> tuple[str, ...]:
+    """The modules whose source decides what is read."""
+    return sources.package("rechallenge.tables") if reader is default_reader else (reader.__module__,)
 
 
 def _rule(rule: Any) -> list[str]:

@@ -22,7 +22,7 @@ from rechallenge.pipeline import workers
 from rechallenge.pipeline.events import Event, Progress
 from rechallenge.pipeline.keys import modules_of
 from rechallenge.pipeline.plan import EVIDENCE, make
-from rechallenge.pipeline.reading import Inputs, Reader, default_reader, read
+from rechallenge.pipeline.reading import Inputs, Reader, default_reader, modules_of_reader, read
 from rechallenge.pipeline.schedule import Outcome, Scheduler
 from rechallenge.record import FigureRecord, RunRecord, StepRecord
 from rechallenge.store import Store, Stored, StoredFiles, StoredTables
@@ -78,7 +78,7 @@ def run(
         }
         plan = make(registry, tables)
         chosen = {s.name for s in make(registry, tables, only).steps} if only else None
-        _refuse_edited(registry)
+        _refuse_edited(registry, reader)
         tell(Event("planned", total=len(plan.steps)))
         crew = workers.make(jobs, dask)
         clean = False
@@ -189,10 +189,10 @@ def _claims(outcomes: Mapping[str, Outcome], store: Store) -> pd.DataFrame:
     )
 
 
-def _refuse_edited(registry: Registry) -> None:
+def _refuse_edited(registry: Registry, reader: Reader) -> None:
     """Raise where code was edited after this process had loaded it: old results would be stored as new ones."""
-    loaded = {m for s in registry.steps.values() for m in modules_of(s)} | set(sources.package("rechallenge.tables"))
-    changed = sources.edited(*sorted(loaded))
+    loaded = {m for s in registry.steps.values() for m in modules_of(s)}
+    changed = sources.edited(*sorted(loaded.union(modules_of_reader(reader))))
     if changed:
         raise RechallengeError(
             f"edited since it was loaded: {', '.join(changed)}. Start Python (or the notebook's kernel) again."

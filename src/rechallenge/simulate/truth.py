@@ -53,8 +53,8 @@ def huh7() -> pd.DataFrame:
         for m, (v, sd) in zip(lines, _EPALRESTAT, strict=True)
     ]
     rows += [(m, INACTIVE, "none", "", float("inf"), 0.0, HILL, 1.0, 100.0, "planted") for m in lines]
-    for drug, (model, values) in _STAGES.items():
-        rows += [(model, drug, "none", f"S{i}", v, 0.0, HILL, EINF, 200.0, "published") for i, v in enumerate(values)]
+    for drug, (model, stages) in _STAGES.items():
+        rows += [(model, drug, "none", f"S{i}", v, 0.0, HILL, EINF, 200.0, "published") for i, v in enumerate(stages)]
     for drug, (model, _) in _STAGES.items():
         ic50 = _TABLE[drug][lines.index(model)][0]
         for perturbation, fold in (("siNC", 1.0), ("siAKR1B1", KNOCKDOWN_FOLD)):

@@ -177,9 +177,9 @@ def _repeats(
     later = series.duplicated().to_numpy()
     if not later.any():
         return []
-    first_of = pd.Series(at).groupby(series.to_numpy()).first()
     copies = at[later]
-    firsts = first_of.loc[group[copies]].to_numpy()
+    known, first = np.unique(group[at], return_index=True)
+    firsts = at[first[np.searchsorted(known, group[copies])]]
     rows, files = frame["_row"].to_numpy(), frame["_file"].to_numpy()
     out: list[Fault] = []
     for book, here in _by_file(frame, copies):

@@ -108,6 +108,13 @@ def show(value: float) -> str:
 
 def cells_of(values: Sequence[Any]) -> Cells:
     """One column from native values of a spreadsheet: text, numbers, truth values, dates, None."""
+    kinds = set(map(type, values))
+    if kinds == {str}:
+        return Cells(pa.array(values, pa.string()))
+    if kinds and kinds <= {float, int}:
+        number = np.asarray(values, dtype=float)
+        if np.isfinite(number).all():
+            return Cells(pa.array(np.full(len(values), "", dtype=object), pa.string()), number)
     text = [""] * len(values)
     number = np.full(len(values), np.nan)
     dates: dict[int, DateLike] = {}

@@ -231,7 +231,8 @@ def _extra(out: Headings, contract: Contract, headings: Sequence[str], unknown: 
     if not unknown:
         return
     absent = {c.name: c.required for c in contract.columns if c.name not in out.columns}
-    notes, typos = [], []
+    notes: list[tuple[str, str]] = []
+    typos: list[tuple[str, str]] = []
     for i in unknown:
         heading = " ".join(headings[i].split())
         if heading not in ORIGIN and heading not in {c.name for c in contract.columns}:

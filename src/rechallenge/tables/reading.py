@@ -134,6 +134,16 @@ def read_study(study: Study, contracts: Mapping[str, Contract]) -> StudyTables:
                 )
             )
             continue
+        if not sources:
+            faults.append(
+                Fault(
+                    "no-match",
+                    "no file is named.",
+                    "Name the file, or remove the line.",
+                    file=STUDY_FILE,
+                    column=f"tables.{kind}",
+                )
+            )
         result = _read_sources(study, contract, sources, models)
         tables[kind] = result.frame
         faults += result.faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -48,7 +49,9 @@ def grid_of_text(data: bytes, know: Recogniser) -> Grid:
             "Check that rows and columns are not swapped, and that this is the right file.",
             row=at + 1,
         )
-    columns, rows, ragged = _body(text, data if encoding in ("ASCII", "UTF-8") else None, delimiter, at, len(headings))
+    one_line = not any("\n" in c for r in head[: at + 1] for c in r)
+    utf8 = data if encoding in ("ASCII", "UTF-8") and not data.startswith(codecs.BOM_UTF8) else None
+    columns, rows, ragged = _body(text, utf8, delimiter, at, len(headings), one_line)
     above = tuple(
         " ".join(c for c in r if c.strip()) for r in head[:at] if not is_comment(r) and any(c.strip() for c in r)
     )
@@ -182,10 +185,10 @@ def _heading_cells(record: Sequence[str]) -> list[str]:
 
 
 def _body(
-    text: str, utf8: bytes | None, delimiter: str, at: int, width: int
+    text: str, utf8: bytes | None, delimiter: str, at: int, width: int, one_line: bool
 ) -> tuple[tuple[Cells, ...], Any, tuple[tuple[int, str], ...]]:
     """Columns below the heading, the numbers of their rows, and the cells beyond the last heading."""
-    if len(delimiter) == 1 and delimiter != " " and '"' not in text:
+    if len(delimiter) == 1 and delimiter != " " and one_line:
         quick = _quick(text, utf8, delimiter, at, width)
         if quick is not None:
             return tuple(Cells(c) for c in quick), np.arange(at + 2, at + 2 + len(quick[0])), ()
@@ -211,12 +214,16 @@ def _body(
 
 
 def _quick(text: str, utf8: bytes | None, delimiter: str, at: int, width: int) -> list[Any] | None:
-    """The columns by Arrow's reader, for text without quotation marks whose rows all have the width of the heading.
+    """The columns by Arrow's reader, for text whose rows all have the width of the heading.
 
-    None where a row has another width: then the slow and exact way is taken.
+    None where a row has another width, or where quotation marks stand elsewhere than around whole cells (readers
+    differ on those): then the slow and exact way is taken.
     """
     data = utf8 if utf8 is not None else text.encode("utf-8")
     start = _offset(data, at + 1)
+    quoted = data.find(b'"', start) >= 0
+    if quoted and not _regular(delimiter).fullmatch(data, start):
+        return None
     kind = pa.string() if len(data) < 2**31 - 1 else pa.large_string()
     body = memoryview(data)[start:]
     if not len(body):
@@ -226,7 +233,12 @@ def _quick(text: str, utf8: bytes | None, delimiter: str, at: int, width: int) -
         table = pacsv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
             read_options=pacsv.ReadOptions(column_names=names, block_size=MAX_LINE + 2**20),
-            parse_options=pacsv.ParseOptions(delimiter=delimiter, quote_char=False, ignore_empty_lines=False),
+            parse_options=pacsv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                newlines_in_values=quoted,
+                ignore_empty_lines=False,
+            ),
             convert_options=pacsv.ConvertOptions(
                 column_types=dict.fromkeys(names, kind), strings_can_be_null=False, check_utf8=False
             ),
@@ -234,6 +246,12 @@ def _quick(text: str, utf8: bytes | None, delimiter: str, at: int, width: int) -
     except pa.ArrowInvalid:
         return None
     return [table[n].combine_chunks() for n in names]
+
+
+def _regular(delimiter: str) -> re.Pattern[bytes]:
+    """Text whose quotation marks all stand around whole cells (or doubled inside them)."""
+    d = re.escape(delimiter.encode())
+    return re.compile(rb'(?:(?:[^"\r\n' + d + rb']*+|"(?:[^"]++|"")*+")(?:' + d + rb"|\r\n|\n|\r|\Z))*+")
 
 
 def _offset(data: bytes, lines: int) -> int:

@@ -30,6 +30,8 @@ _CHUNK = 1 << 22
 _AT = rb"""\sr\s*=\s*["']([A-Za-z]{1,3})(\d{1,9})["']"""
 _NO_RESULT = rb"(?:/>|>([^<]*)</(?:\w+:)?f\s*>)\s*(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v\s*>\s*</(?:\w+:)?v\s*>)?\s*</"
 _CELL = re.compile(rb"<(?:\w+:)?c\b[^<>]*?" + _AT + rb"[^<>]*(?<!/)>")
+#: A cell far enough out to matter: without one, a sheet has fewer than 10,000 rows of 702 columns.
+_FAR = re.compile(rb"""\sr\s*=\s*["'](?:[A-Za-z]{3}\d|[A-Za-z]{1,3}\d{5})""")
 _FORMULA = re.compile(rb"<(?:\w+:)?c\b[^<>]*?" + _AT + rb"[^<>]*>\s*<(?:\w+:)?f\b[^<>]*?" + _NO_RESULT)
 _ERROR = re.compile(
     rb"<(?:\w+:)?c\b(?=[^<>]*\st\s*=\s*[\"']e[\"'])[^<>]*?" + _AT + rb"[^<>]*>"
@@ -148,7 +150,7 @@ def _scan_xml(book: zipfile.ZipFile, info: zipfile.ZipInfo, sheet: str) -> Flaws
     columns: set[bytes] = set()
     stray = ("", 0)
     for piece in _pieces(book, info):
-        cells = _CELL.findall(piece)
+        cells = _CELL.findall(piece) if columns or _FAR.search(piece) else []
         if cells:
             numbers = [int(n) for _, n in cells]
             columns.update(c for c, _ in cells)

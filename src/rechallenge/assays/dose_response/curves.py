@@ -13,6 +13,7 @@ from rechallenge.assays.dose_response.fitting import (
     batch_table,
     effect_of_dose,
     fit,
+    mean_response,
     start_level,
     usable,
 )
@@ -179,7 +180,7 @@ def curves(
     joined = joined[~joined.index.duplicated(keep="last")].sort_index()
     dosed = points[points["dose_um"] > 0]
     joined = joined.join(effect_of_dose(points, total, chosen))
-    joined["_mean"] = dosed.groupby("curve")["response"].mean().reindex(range(total)).to_numpy()
+    joined = joined.join(mean_response(dosed))
     joined["fit_note"] = ""
     out = pd.concat([table, settle(joined, chosen)], axis=1)
     out["level"] = level

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: level at which "auto" takes it as shown that a curve does not start at 1
 START_ALPHA = 0.01
+#: how far off the vehicle wells may have been: outside, a low response at the lowest dose is an effect of the drug
+START_RANGE = (0.7, 1.5)
 _PARAMETERS = {"h": "slope", "einf": "einf", "e0": "e0", "log_ec50": "ec50"}
 
 
@@ -48,8 +50,8 @@ def start_level(points: pd.DataFrame, n_curves: int, chosen: dict[str, Any]) -> 
     """Whether the response without drug (E0) is a free parameter of each curve, as the option `e0` says.
 
     "auto": free where responses at dose 0 were given, and where the low doses show that the curve does not start at 1
-    (F test of a free against a fixed E0 below `START_ALPHA`: the vehicle wells were off, or the drug already acts at
-    the lowest dose); else fixed at 1, which is what a response divided by its vehicle wells starts from.
+    (F test of a free against a fixed E0 below `START_ALPHA`, with a free E0 within `START_RANGE`: the vehicle wells
+    were off); else fixed at 1, which is what a response divided by its vehicle wells starts from.
     """
     from scipy.stats import f as fisher
 
@@ -60,16 +62,17 @@ def start_level(points: pd.DataFrame, n_curves: int, chosen: dict[str, Any]) -> 
     free = np.zeros(n_curves, bool)
     free[points.loc[points["dose_um"] == 0, "curve"].unique()] = True
     plain = chosen | {"robust": ""}
-    rss, left = np.full((2, n_curves), np.nan), np.full(n_curves, np.nan)
+    rss, left, start = np.full((2, n_curves), np.nan), np.full(n_curves, np.nan), np.full(n_curves, np.nan)
     for k, with_e0 in enumerate((False, True)):
         for _, fits, model, numbers in fit(points, np.full(n_curves, with_e0), plain):
             same = (fits.reason == Reason.NONE) & (model == chosen["model"])
             rss[k, numbers] = np.where(same, fits.rss, np.nan)
             if with_e0:
-                left[numbers] = np.where(same, fits.df, np.nan)
+                left[numbers], start[numbers] = np.where(same, fits.df, np.nan), fits.e0
     with np.errstate(divide="ignore", invalid="ignore"):
         p = fisher.sf((rss[0] - rss[1]) / (rss[1] / left), 1, left)
-    return np.asarray(free | (p < START_ALPHA))
+        plausible = (start > START_RANGE[0]) & (start < START_RANGE[1])
+    return np.asarray(free | ((p < START_ALPHA) & plausible))
 
 
 def _numbers(labels: pd.Series) -> NDArray[np.int64]:
@@ -104,6 +107,18 @@ def area_by_replicate(points: pd.DataFrame, n_curves: int) -> tuple[Floats, Floa
     se[at] = summary["std"] / np.sqrt(summary["size"])
     df[at] = np.where(summary["size"] > 1, summary["size"] - 1, np.nan)
     return se, df
+
+
+def mean_response(dosed: pd.DataFrame) -> pd.DataFrame:
+    """Mean response of every curve over its doses above 0 (`_mean`), its standard error and degrees of freedom.
+
+    The standard error is that of the means of biological replicates, of the points where there is one replicate.
+    """
+    each = dosed.groupby(["curve", "replicate"])["response"].mean().groupby("curve").agg(["std", "size"])
+    one = dosed.groupby("curve")["response"].agg(["mean", "std", "size"])
+    many = each["size"] > 1
+    spread, n = each["std"].where(many, one["std"]), each["size"].where(many, one["size"])
+    return pd.DataFrame({"_mean": one["mean"], "_mean_se": spread / np.sqrt(n), "_mean_df": n - 1})
 
 
 def fit(points: pd.DataFrame, free: NDArray[np.bool_], chosen: dict[str, Any]) -> list[tuple[Any, Any, Model, Ints]]:

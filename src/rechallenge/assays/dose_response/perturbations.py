@@ -24,7 +24,7 @@ from dataclasses import dataclass
 UNTREATED = frozenset({"", "none", "no", "wt", "wildtype", "parental", "untreated", "untransfected", "naive"})
 _PLAIN_CONTROLS = (
     r"(?:nc|neg(?:ative)?|ctrl?|con|control|scr|scram(?:ble|bled)?|scrb?|nt|ntc|nontarget(?:ing)?|nonsilencing|luc|"
-    r"luciferase|gfp|egfp|lacz|aavs1|rosa26|safe|empty|vector|ev|mock|vehicle|dmso|puro|neo)"
+    r"luciferase|gfp|egfp|lacz|aavs1|rosa26|safe|empty(?:vector)?|vector|ev|mock|vehicle|dmso|puro|neo)"
 )
 _MEANS = {
     "si": "knock-down", "sirna": "knock-down", "sh": "knock-down", "shrna": "knock-down", "kd": "knock-down",
@@ -87,9 +87,10 @@ def _is_control(label: str) -> tuple[bool, str]:
     text = re.sub(r"[\s_\-#.]+", "", label).casefold()
     if text in UNTREATED:
         return True, ""
-    found = re.fullmatch(
-        rf"(si|sirna|sh|shrna|sg|sgrna|oe|pcdna3?|plvx|lv|lenti|p)?{_PLAIN_CONTROLS}(?:sirna|shrna|sgrna)?[0-9]?", text
-    )
+    if re.fullmatch(r"pcdna(?:31?)?|plvx|plko1?", text):
+        return True, "sh" if text.startswith("plko") else "oe"
+    before = r"(si|sirna|sh|shrna|sg|sgrna|oe|pcdna(?:31?)?|plvx|plko1?|lv|lenti)?"
+    found = re.fullmatch(rf"{before}{_PLAIN_CONTROLS}(?:sirna|shrna|sgrna|oligo|cells)?[0-9]?", text)
     if not found:
         return False, ""
     family = _family(found[1] or "")

@@ -14,6 +14,7 @@ _SHAPE = ("ec50_um", "ec50_ci_low", "ec50_ci_high", "hill", "einf")
 def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     """Type every curve: a number, a bound, or the reason why there is neither."""
     out = table.copy()
+    _from_mean(out, chosen)
     engine, low, high = out.pop("_status"), out.pop("_lo"), out.pop("_hi")
     p = out["f_p_value"]
     flat = (p >= chosen["flat_alpha"]) & (out["reason"] == "")
@@ -65,6 +66,29 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     return out
 
 
+def _from_mean(table: pd.DataFrame, chosen: dict[str, Any]) -> None:
+    """Bounds for curves whose parameters all lie at their limits (every dose kills, say), from the mean response.
+
+    Such a fit has no variance of its own; the mean over the doses with its t interval over biological replicates
+    (over points where there is one) says on which side of the level the response lies.
+    """
+    from scipy.stats import t as student
+
+    mute = (table["_status"] == "not_estimable") & (table["reason"] == "")
+    with np.errstate(invalid="ignore"):
+        t = student.ppf(0.5 + chosen["confidence"] / 2, table["_mean_df"])
+    reach = t * table.pop("_mean_se")
+    below = mute & (table["_mean"] + reach < chosen["level"])
+    above = mute & (table["_mean"] - reach > chosen["level"])
+    table["_status"] = table["_status"].mask(below, "censored_below").mask(above, "censored_above")
+    table["_lo"] = table["_lo"].mask(below, 0.0).mask(above, table["dose_max_um"])
+    table["_hi"] = table["_hi"].mask(below, table["dose_min_um"]).mask(above, np.inf)
+    table["df"] = table["df"].mask(below | above, table.pop("_mean_df"))
+    told = np.where(table["n_replicates"] >= 2, "biological replicates", "residuals")
+    table["interval_from"] = table["interval_from"].mask(below | above, pd.Series(told, index=table.index))
+    table["reason"] = table["reason"].mask(mute & ~below & ~above, "the fit ended at the limits of its parameters")
+
+
 def _say(table: pd.DataFrame, where: pd.Series, words: str) -> None:
     """Add words to the fit note of some rows."""
     joined = table["fit_note"].where(table["fit_note"] == "", table["fit_note"] + "; ") + words
@@ -73,7 +97,7 @@ def _say(table: pd.DataFrame, where: pd.Series, words: str) -> None:
 
 def _flat_score(mean: pd.Series, chosen: dict[str, Any]) -> pd.Series:
     """Drug sensitivity score of a constant response."""
-    a, threshold = 100.0 * (1.0 - mean), chosen["dss_threshold"]
+    a, threshold = 100.0 * (1.0 - mean).clip(0.0, 1.0), chosen["dss_threshold"]
     score: pd.Series = (100.0 * (a - threshold) / (100.0 - threshold)).clip(lower=0.0)
     if chosen["dss_type"] >= 2:
         score = score / np.log10(a.where(a > threshold, 10.0))

@@ -97,7 +97,8 @@ def _drugcentral(symbol: str, known: set[str]) -> list[dict[str, Any]]:
     if record is None:
         return []
     frame = tables.table("drugcentral")
-    frame = frame[(frame["mechanism"] == "yes") & [symbol in genes for genes in frame["gene"]]]
+    frame = frame[frame["mechanism"] == "yes"]
+    frame = frame[frame["gene"].map(lambda genes: symbol in genes)]
     approved = {}
     if installing.provenance("drugcentral_approvals") is not None:
         agencies = tables.table("drugcentral_approvals")

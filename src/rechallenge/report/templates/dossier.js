@@ -146,9 +146,11 @@
   function draw(figure) {
     var holder = figure.querySelector(".live"), data = document.getElementById(figure.getAttribute("data-spec"));
     figure.removeAttribute("data-spec");
-    var spec = JSON.parse(data.textContent);
-    window.vegaEmbed(holder, spec, {
-      mode: "vega-lite", logLevel: 1, renderer: "svg", actions: false, ast: true, defaultStyle: false, tooltip: { disableDefaultStyle: true }
+    Promise.resolve().then(function () {
+      return window.vegaEmbed(holder, JSON.parse(data.textContent), {
+        mode: "vega-lite", logLevel: 1, renderer: "svg", actions: false, ast: true, defaultStyle: false,
+        tooltip: { disableDefaultStyle: true }
+      });
     }).then(function () {
       if (!holder.querySelector("svg")) return;
       unscaled(holder);

@@ -165,7 +165,7 @@ class HillFits:
     @property
     def margins(self) -> Floats:
         """How far the log EC50 may lie below and above the doses, in natural log units."""
-        return np.array(self.bounds.log10_ec50_margin) * np.log(10.0)
+        return np.array(self.bounds.log10_ec50_margin, dtype=np.float64) * float(np.log(10.0))
 
     @property
     def h_limits(self) -> Floats:
