@@ -1,25 +1,22 @@
 """Write the generated pages of the documentation from the software's own metadata.
 
-Pages: `reference/tables.md` (every table kind), `reference/analyses.md` and one page per analysis in `analyses/`,
-`reference/evidence.md` (the vocabulary). Run by `make docs`; the result is not committed.
+Pages: the knowledge tables (`generate_resources.py`), `reference/tables.md` (every table kind), `reference/analyses.md`
+and one page per analysis in `analyses/`, `reference/evidence.md` (the vocabulary). Run by `make docs`; the result is
+not committed.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import generate_resources
+from generate_resources import table
+
 from rechallenge import evidence
 from rechallenge.analysis import Analysis, Registry, discover
 from rechallenge.scaffold import contract_rows
 
 HERE = Path(__file__).parent
-
-
-def table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
-    lines += ["| " + " | ".join(str(c).replace("|", "\\|") for c in row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def tables_page(registry: Registry) -> str:
@@ -81,6 +78,7 @@ def evidence_page() -> str:
 
 
 def main() -> None:
+    generate_resources.main()
     registry = discover()
     pages = HERE / "analyses"
     pages.mkdir(exist_ok=True)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from rechallenge import __version__
+from rechallenge.knowledge.commands import app as knowledge
 
 if TYPE_CHECKING:
     from rechallenge.faults import Fault
@@ -27,6 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+app.add_typer(knowledge, name="knowledge")
 
 StudyDir = Annotated[Path, typer.Argument(metavar="DIR", help="Folder that holds study.toml.")]
 OutDir = Annotated[Path | None, typer.Option("--out", metavar="OUT", help="Where results go; by default DIR/results.")]

@@ -93,7 +93,7 @@ def _cell(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     value = value.replace("\r\n", "\n").replace("\r", "\n")
-    return "'" + value if _FORMULA.match(value) and not _NUMBER.fullmatch(value.strip()) else value
+    return "'" + value if _FORMULA.match(value) and not _NUMBER.fullmatch(value) else value
 
 
 def summary(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:

@@ -118,9 +118,11 @@ def test_spinach_coefficients_are_those_of_drc(shared: Path) -> None:
 
 
 def test_observed_covariance_is_the_inverse_hessian() -> None:
-    curve, x, y, _ = simulated(4, seed=3, noise=0.1)
+    curve, x, y, _ = simulated(8, seed=3, noise=0.1)
     fits = fit_hill(curve, x, y, covariance="observed")
-    for i in range(4):
+    inside = np.flatnonzero((fits.at_bound == 0) & (fits.se[:, 3] < 1))
+    assert inside.size >= 5
+    for i in inside:
         own = curve == i
         at = np.array([fits.h[i], fits.einf[i], fits.e0[i], np.log(fits.ec50[i])])
 
@@ -269,15 +271,16 @@ def test_what_cannot_be_fitted_is_typed() -> None:
     assert fits.n_missing.tolist() == [0, 0, 0, 1, 0, 5, 0, 0]
 
 
-def test_a_step_between_two_doses_is_singular_but_has_a_curve() -> None:
-    x = np.repeat([0.1, 1.0, 10.0, 100.0, 1000.0], 3)
-    rng = np.random.default_rng(11)
-    y = np.where(x > 5, 0.1, 1.0) + rng.normal(0, 0.01, 15)
+def test_a_drop_between_two_doses_is_singular_but_has_a_curve() -> None:
+    """One dose on the slope, all others on the plateaus: many pairs of slope and EC50 pass through it."""
+    x = np.repeat([0.001, 0.01, 0.1, 1.0, 10.0], 3)
+    y = np.repeat([1.053, 0.992, 1.063, 0.831, 0.469], 3) + np.tile([-0.01, 0.0, 0.01], 5)
     fit = fit_hill(np.zeros(15, int), x, y)
     assert fit.reason[0] == Reason.SINGULAR
-    assert fit.predict(1.0)[0] == pytest.approx(1.0, abs=0.03)
-    assert fit.predict(10.0)[0] == pytest.approx(0.1, abs=0.03)
-    assert np.isnan(fit.se_ec50[0])
+    assert fit.status[0] == "not_estimable"
+    assert fit.predict(np.array([[0.01, 1.0, 10.0]]))[0] == pytest.approx([1.036, 0.831, 0.469], abs=1e-3)
+    assert np.isnan(fit.se).all()
+    assert np.isnan(fit.se_ec50).all()
 
 
 def test_missing_wells_are_left_out() -> None:
