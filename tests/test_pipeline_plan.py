@@ -12,6 +12,7 @@ from rechallenge import analysis as marks
 from rechallenge.analysis import Analysis, Registry, step_of
 from rechallenge.pipeline import PlanError, plan
 from rechallenge.pipeline.options import options
+from rechallenge.pipeline.plan import make
 from rechallenge.study import Study
 
 
@@ -97,12 +98,27 @@ def test_what_cannot_be_ordered_is_said_in_words() -> None:
         names(step("a", "b"), step("b", "a"))
     with pytest.raises(PlanError, match=r"two steps give the table curves: toy.stream:run and toy.stream:run"):
         names(step("a", "viability", gives="curves"), step("b", "viability", gives="curves"))
-    with pytest.raises(PlanError, match=r"the study has a table viability, and .* gives one of the same name"):
-        names(step("viability", "plates"), have="viability plates")
-    with pytest.raises(PlanError, match="takes the table qpcr and gives one of the same name"):
-        names(step("qpcr", "qpcr"))
+    with pytest.raises(PlanError, match="gives a table models, a name that every study has"):
+        names(step("models", "viability"))
     with pytest.raises(PlanError, match="the name evidence is taken"):
         names(step("evidence", "viability"), step("c", "viability", kind="claims"))
+
+
+def test_a_result_may_bear_the_name_of_its_own_table_kind() -> None:
+    steps = (
+        step("qpcr", "qpcr"),
+        step("qpcr_claims", "qpcr", kind="claims"),
+        step("qpcr_plot", "qpcr qpcr_table", kind="figure"),
+        step("quality", "qpcr_table"),
+    )
+    made = make(registry(*steps), ["qpcr"])
+    by_name = {s.name: s for s in made.steps}
+    assert made.after["qpcr"] == frozenset(), "its own step takes the table as read"
+    assert made.after["qpcr_claims"] == made.after["qpcr_plot"] == {"qpcr"}, "every other the result"
+    assert made.after["quality"] == frozenset(), "and qpcr_table is the table as read for all"
+    assert made.giver(by_name["qpcr"], "qpcr") is None
+    assert made.giver(by_name["qpcr_plot"], "qpcr") == "qpcr"
+    assert [s.name for s in plan(registry(*steps), ["viability"])] == []
 
 
 @marks.analysis(title="x")

@@ -148,6 +148,15 @@ def test_a_step_in_parts_gives_what_it_gives_in_one(toy: Toy) -> None:
     assert parquet.encode(parts.tables["totals"]) == parquet.encode(whole.tables["totals"])
 
 
+def test_a_result_with_the_name_of_its_table_hides_it_from_other_steps(toy: Toy) -> None:
+    toy.names = ("measure", "both")
+    record = run(toy)
+    assert states(record) == {"measure": "done", "both": "done"}
+    both = record.tables["both"]
+    assert both["result"].tolist() == (10 * both["read"]).tolist()
+    assert record.tables["measure"]["value"].tolist() == both["result"].tolist()
+
+
 def test_a_failed_step_stops_only_what_needs_it(toy: Toy) -> None:
     toy.options(fragile={"fail": "true"})
     record = run(toy)

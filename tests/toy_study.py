@@ -132,6 +132,16 @@ def rank_claims(evidence: pd.DataFrame) -> pd.DataFrame:
     return frame.reindex(columns=list(SUMMARIES["candidates"]))
 
 
+@analysis(title="Result with the name of its table")
+def measure(measure: pd.DataFrame) -> pd.DataFrame:
+    return measure[["group", "replicate"]].assign(value=10 * measure["value"])
+
+
+@analysis(title="Result and table as read")
+def both(measure: pd.DataFrame, measure_table: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({"result": measure["value"], "read": measure_table["value"]})
+
+
 @analysis(title="Process that dies")
 def deadly(measure: pd.DataFrame, *, die: bool = False) -> pd.DataFrame:
     if die:

@@ -21,6 +21,7 @@ class Site:
     break_after: dict[str, list[int]] = field(default_factory=dict)
     ranges: bool = True
     marks: bool = True
+    chunked: set[str] = field(default_factory=set)
     asked: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
 
@@ -30,7 +31,7 @@ class Site:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.0"
+    protocol_version = "HTTP/1.1"
     site: Site
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -63,13 +64,24 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(200, data, headers)
 
     def _send(self, code: int, data: bytes, headers: dict[str, str]) -> None:
+        self.close_connection = True
         self.send_response(code)
+        self.send_header("Connection", "close")
         for key, value in headers.items():
             self.send_header(key, value)
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        cuts = self.site.break_after.get(self.path.partition("?")[0], [])
-        self.wfile.write(data[: cuts.pop(0)] if cuts else data)
+        path = self.path.partition("?")[0]
+        cuts = self.site.break_after.get(path, [])
+        sent = data[: cuts.pop(0)] if cuts else data
+        if path in self.site.chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(f"{len(sent):x}\r\n".encode() + sent + b"\r\n")
+            if sent == data:
+                self.wfile.write(b"0\r\n\r\n")
+        else:
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(sent)
 
 
 @contextmanager

@@ -459,3 +459,17 @@ def test_tables_go_to_the_user_folder_unless_told(monkeypatch: pytest.MonkeyPatc
     assert places.data_folder().parts[-2:] == ("rechallenge", "knowledge")
     monkeypatch.setenv("RECHALLENGE_DATA", "~/somewhere")
     assert places.data_folder() == Path.home() / "somewhere" / "knowledge"
+
+
+def test_an_answer_without_a_length_is_read_to_its_end(publish: Publish, site: Site) -> None:
+    publish("hgnc")
+    site.chunked.add(FILE)
+    assert knowledge.fetch("hgnc")["files"][0]["bytes"] == len(HGNC)
+
+
+def test_an_answer_in_pieces_that_breaks_off_is_not_taken_for_whole(publish: Publish, site: Site) -> None:
+    publish("hgnc")
+    site.chunked.add(FILE)
+    site.break_after[FILE] = [100]
+    assert knowledge.fetch("hgnc")["files"][0]["bytes"] == len(HGNC)
+    assert len(site.asked) == 2

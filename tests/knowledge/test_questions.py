@@ -195,6 +195,7 @@ def test_describe_is_plain_text_within_the_width(name: str) -> None:
     assert "[]" not in text
 
 
+@pytest.mark.slow
 def test_every_drug_gene_and_line_can_be_described() -> None:
     for table, column in (("drugs", "drug"), ("cell_lines", "name"), ("enzymes", "gene")):
         for name in knowledge.starter(table)[column]:

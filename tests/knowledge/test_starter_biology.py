@@ -168,9 +168,7 @@ def test_one_metabolite_name_has_one_identifier() -> None:
         seen: dict[str, set[str]] = defaultdict(set)
         for row in read("enzymes"):
             for side in ("substrate", "product"):
-                for name, value in zip(
-                    row[f"{side}s"].split("|"), row[f"{side}_{kind}"].split("|"), strict=True
-                ):
+                for name, value in zip(row[f"{side}s"].split("|"), row[f"{side}_{kind}"].split("|"), strict=True):
                     seen[name].add(value)
         assert {name: ids for name, ids in seen.items() if len(ids) > 1} == {}
 
@@ -287,11 +285,7 @@ def test_mir7_seed_site() -> None:
 # ------------------------------------------------------------------------------------------------- genes
 def test_every_gene_named_anywhere_is_in_the_gene_table() -> None:
     known = {row["symbol"] for row in read("genes")}
-    named = {
-        row["gene"]
-        for name in ("enzymes", "enzyme_inhibitors", "gene_sets", "secreted")
-        for row in read(name)
-    }
+    named = {row["gene"] for name in ("enzymes", "enzyme_inhibitors", "gene_sets", "secreted") for row in read(name)}
     for row in read("mirna_seeds"):
         named |= set(items(row["targets_of_interest"]))
     for row in read("regulators"):

@@ -42,7 +42,9 @@ class Bad:
         return content if isinstance(content, bytes) else content.encode()
 
 
-def row(dose: str = "1", viability: str = "0.9", model: str = "Huh-7 P", drug: str = "lenvatinib", rep: str = "1") -> str:
+def row(
+    dose: str = "1", viability: str = "0.9", model: str = "Huh-7 P", drug: str = "lenvatinib", rep: str = "1"
+) -> str:
     return f"{model},{drug},{dose},{rep},{viability}\n"
 
 

@@ -13,6 +13,8 @@ from rechallenge.study import nearest
 
 #: the table of all claims; an analysis may need it like any other
 EVIDENCE = "evidence"
+#: `<kind>_table` is the table of that kind as it was read, also where a result bears the name of the kind
+AS_READ = "_table"
 
 
 class PlanError(RechallengeError):
@@ -24,11 +26,25 @@ class Plan:
     """Steps in an order in which each comes after what it uses.
 
     `after` names, for every step, the steps whose results it uses; `givers` the step that gives each table.
+    A result may bear the name of a table kind: its own step takes the table as read, every other the result.
     """
 
     steps: tuple[Analysis, ...]
     after: Mapping[str, frozenset[str]]
     givers: Mapping[str, str]
+
+    def giver(self, step: Analysis, table: str) -> str | None:
+        """The step that gives what `step` means by `table`; None where it is a table of the study."""
+        return _giver(self.givers, step, table)
+
+
+def _giver(givers: Mapping[str, str], step: Analysis, table: str) -> str | None:
+    return None if step.kind == "analysis" and table in step.gives else givers.get(table)
+
+
+def as_read(tables: Mapping[str, str]) -> dict[str, str]:
+    """The study's tables under their names and under `<kind>_table`."""
+    return {**{f"{t}{AS_READ}": digest for t, digest in tables.items() if t not in STUDY_TABLES}, **tables}
 
 
 def all_claims(claims: Iterable[Analysis]) -> Analysis:
@@ -53,19 +69,18 @@ def plan(registry: Registry, available: Iterable[str], only: Iterable[str] = ())
 
 def make(registry: Registry, available: Iterable[str], only: Iterable[str] = ()) -> Plan:
     """As `plan`, with the edges."""
-    have = set(available) | set(STUDY_TABLES)
+    available = set(available)
+    have = available | {f"{t}{AS_READ}" for t in available} | set(STUDY_TABLES)
     steps = dict(registry.steps)
     claims = [s for s in steps.values() if s.kind == "claims"]
     if claims:
         if EVIDENCE in steps:
             raise PlanError(f"the name {EVIDENCE} is taken: it is the table of all claims ({steps[EVIDENCE].ref}).")
         steps[EVIDENCE] = all_claims(claims)
-    givers = _givers(steps, have)
+    givers = _givers(steps, have - available)
     runnable = _runnable(steps, givers, have)
     after = {
-        name: frozenset(
-            givers[t] for t in (*s.needs, *s.wants) if t not in have and t in givers and givers[t] in runnable
-        )
+        name: frozenset(g for t in (*s.needs, *s.wants) if (g := _giver(givers, s, t)) is not None and g in runnable)
         for name, s in runnable.items()
     }
     chosen = _chosen(registry, runnable, after, tuple(only))
@@ -77,7 +92,7 @@ def make(registry: Registry, available: Iterable[str], only: Iterable[str] = ())
     return Plan(tuple(runnable[n] for n in order), {n: after[n] for n in order}, givers)
 
 
-def _givers(steps: Mapping[str, Analysis], have: set[str]) -> dict[str, str]:
+def _givers(steps: Mapping[str, Analysis], reserved: set[str]) -> dict[str, str]:
     """Table -> the step that gives it. The result of a claims step is known, to the join alone, by its own name."""
     givers: dict[str, str] = {}
     for s in steps.values():
@@ -85,12 +100,8 @@ def _givers(steps: Mapping[str, Analysis], have: set[str]) -> dict[str, str]:
             other = givers.setdefault(table, s.name)
             if other != s.name:
                 raise PlanError(f"two steps give the table {table}: {steps[other].ref} and {s.ref}.")
-            if table in (*s.needs, *s.wants):
-                raise PlanError(f"{s.ref} takes the table {table} and gives one of the same name. Rename the result.")
-            if table in have:
-                raise PlanError(
-                    f"the study has a table {table}, and {s.ref} gives one of the same name. Rename the result."
-                )
+            if table in reserved:
+                raise PlanError(f"{s.ref} gives a table {table}, a name that every study has. Rename the result.")
     return givers
 
 
@@ -99,13 +110,14 @@ def _runnable(steps: Mapping[str, Analysis], givers: Mapping[str, str], have: se
     possible = dict(steps)
     while True:
 
-        def met(table: str, of: dict[str, Analysis] = possible) -> bool:
-            return table in have or givers.get(table) in of
+        def met(step: Analysis, table: str, of: dict[str, Analysis] = possible) -> bool:
+            giver = _giver(givers, step, table)
+            return table in have if giver is None else giver in of
 
         kept = {
             n: s
             for n, s in possible.items()
-            if all(map(met, s.needs)) and (s.needs or not s.wants or any(map(met, s.wants)))
+            if all(met(s, t) for t in s.needs) and (s.needs or not s.wants or any(met(s, t) for t in s.wants))
         }
         if len(kept) == len(possible):
             return kept

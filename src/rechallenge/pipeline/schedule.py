@@ -18,7 +18,7 @@ from rechallenge.faults import RechallengeError, StoreError
 from rechallenge.pipeline.events import Event, Progress
 from rechallenge.pipeline.execute import execute, finish
 from rechallenge.pipeline.keys import key_of
-from rechallenge.pipeline.plan import EVIDENCE, Plan
+from rechallenge.pipeline.plan import EVIDENCE, Plan, as_read
 from rechallenge.pipeline.workers import SCRIPT_HINT, Workers
 from rechallenge.record import StepState
 from rechallenge.store import Manifest, Store
@@ -80,7 +80,8 @@ class Scheduler:
     ):
         self._plan, self._store, self._workers, self._progress = plan, store, workers, progress
         self._options = options
-        self._tables = dict(tables)
+        self._given = as_read(tables)
+        self._results: dict[str, str] = {}
         self._chosen = chosen
         self._steps = {s.name: s for s in plan.steps}
         self._place = {s.name: i for i, s in enumerate(plan.steps)}
@@ -113,11 +114,17 @@ class Scheduler:
 
     def _take_up(self, step: Analysis) -> None:
         """A step whose predecessors have ended: decide it at once, or put it in the queue."""
-        inputs = {t: self._tables[t] for t in (*step.needs, *step.wants) if t in self._tables}
+        inputs = {}
+        for t in (*step.needs, *step.wants):
+            tables = self._given if self._plan.giver(step, t) is None else self._results
+            if t in tables:
+                inputs[t] = tables[t]
         absent = [t for t in step.needs if t not in inputs]
         if not absent and not step.needs and step.wants and not inputs and step.name != EVIDENCE:
             absent = list(step.wants)
-        unmet = [self._outcomes[g] for t in (*step.needs, *step.wants) if (g := self._giver(t, inputs)) is not None]
+        unmet = [
+            self._outcomes[g] for t in (*step.needs, *step.wants) if (g := self._lacking(step, t, inputs)) is not None
+        ]
         if any(o.state == "left" for o in unmet):
             self._end(Outcome(step, "left"))
             return
@@ -141,9 +148,9 @@ class Scheduler:
             self._open[step.name] = _Open(key, inputs, warnings)
             self._queue.append(_Task(step.name, "whole", execute, self._arguments(step, key, inputs)))
 
-    def _giver(self, table: str, inputs: Mapping[str, str]) -> str | None:
+    def _lacking(self, step: Analysis, table: str, inputs: Mapping[str, str]) -> str | None:
         """The step of this plan that should have given a table which is not there."""
-        giver = self._plan.givers.get(table)
+        giver = self._plan.giver(step, table)
         return giver if table not in inputs and giver in self._outcomes else None
 
     def _without(self, step: Analysis, absent: list[str]) -> Outcome:
@@ -168,7 +175,7 @@ class Scheduler:
                 outcome.step, "skipped", outcome.key, manifest.reason, outcome.inputs, manifest, outcome.warnings
             )
         elif manifest is not None and manifest.state == "done" and outcome.step.kind != "figure":
-            self._tables.update({t: o.sha256 for t, o in manifest.outputs.items()})
+            self._results.update({t: o.sha256 for t, o in manifest.outputs.items()})
         self._outcomes[name] = outcome
         self._open.pop(name, None)
         self._ended.append(name)

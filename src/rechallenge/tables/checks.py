@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rechallenge.faults import Fault
+from rechallenge.faults import Fault, errors
 from rechallenge.study import nearest
 from rechallenge.tables import genes
 from rechallenge.tables.contract import ORIGIN, Column, Contract, place, plain
@@ -19,33 +19,40 @@ _log = logging.getLogger(__name__)
 
 
 def check(
-    frame: pd.DataFrame,
-    contract: Contract,
-    models: pd.DataFrame | None,
-    *,
-    whole: bool = True,
-    doubtful: NDArray[np.bool_] | None = None,
+    frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, doubtful: NDArray[np.bool_] | None = None
 ) -> list[Fault]:
-    """Faults of a read table (canonical columns plus origin, rows of all its files).
+    """Faults of names and duplicates in a read table (canonical columns plus origin, rows of all its files).
 
-    `models` is the study's table of models; None where there is no study. `whole` is false where columns or cells
-    already have faults: then a rule of the contract that trips over them is passed over. `doubtful` marks rows with
-    such cells, which are not compared with others.
+    `models` is the study's table of models; None where there is no study. `doubtful` marks rows that have faulty cells
+    already, which are not compared with others.
     """
     faults: list[Fault] = []
-    if len(frame):
-        for c in contract.columns:
-            if c.refers == "gene":
-                faults += _genes(frame, c)
-            elif c.refers == "model" and models is not None:
-                faults += _models(frame, c, models)
-        faults += _duplicates(frame if doubtful is None else frame[~doubtful], contract)
+    if frame.empty:
+        return faults
+    for c in contract.columns:
+        if c.refers == "gene":
+            faults += _genes(frame, c)
+        elif c.refers == "model" and models is not None:
+            faults += _models(frame, c, models)
+    return faults + _duplicates(frame if doubtful is None else frame[~doubtful], contract)
+
+
+def ask_rules(
+    frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, known: Sequence[Fault] = ()
+) -> list[Fault]:
+    """Faults by the contract's own rules, but for cells that are among the faults `known` so far."""
+    faults: list[Fault] = []
+    if frame.empty:
+        return faults
+    before = errors(known)
+    places = {(f.file, f.sheet, f.row, f.column) for f in before if f.row is not None}
+    some_models = models if models is not None else pd.DataFrame({"model": []}, dtype=object)
     for rule in contract.rules:
         try:
-            faults += list(rule(frame, models if models is not None else pd.DataFrame({"model": []}, dtype=object)))
+            faults += [f for f in rule(frame, some_models) if (f.file, f.sheet, f.row, f.column) not in places]
         except Exception as e:  # noqa: BLE001  a rule must not hide the faults found so far
             _log.debug("rule %r of %s failed", rule, contract.name, exc_info=True)
-            if whole:
+            if not before:  # a faulty table may trip a rule; a faultless one may not
                 faults.append(
                     Fault(
                         "rule-failed",

@@ -27,7 +27,8 @@ class Part:
     """One sheet of one file, converted.
 
     `excluded` lists (row, column, value, reason) of what is left out; `doubtful` marks rows of the frame that have a
-    faulty cell (all of them where a required column is missing), which are not compared with other rows.
+    faulty cell (all of them where a required column is missing), which are not compared with other rows. `headed` is
+    false where the headings themselves have faults.
     """
 
     frame: pd.DataFrame
@@ -35,6 +36,7 @@ class Part:
     faults: list[Fault]
     excluded: list[tuple[int, str, str, str]]
     doubtful: NDArray[np.bool_]
+    headed: bool = True
 
 
 def convert(
@@ -91,7 +93,7 @@ def convert(
     if not keep.all():
         frame = frame[keep].reset_index(drop=True)
     _echo(grid, table)
-    return Part(frame, grid.sheet, book.all(), excluded, doubtful[keep])
+    return Part(frame, grid.sheet, book.all(), excluded, doubtful[keep], not broken)
 
 
 def _first_filled(cells: Cells) -> str:

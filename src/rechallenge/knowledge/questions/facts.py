@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from rechallenge.knowledge import resolve, tables
@@ -45,8 +46,15 @@ def _one(answer: pd.DataFrame, kind: str, name: str) -> str:
 
 def rows_of(table: str, column: str, value: str) -> list[dict[str, Any]]:
     """Rows of a starter table, as text, whose column holds a value."""
-    frame = tables.starter_text(table)
-    return [{str(k): v for k, v in r.items()} for r in frame[frame[column] == value].to_dict("records")]
+    return [dict(row) for row in _by_value(table, column).get(value, ())]
+
+
+@lru_cache(maxsize=64)
+def _by_value(table: str, column: str) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in tables.starter_text(table).to_dict("records"):
+        found.setdefault(row[column], []).append({str(k): v for k, v in row.items()})
+    return found
 
 
 def status_of(drug: str) -> str:

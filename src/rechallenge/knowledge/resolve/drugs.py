@@ -18,6 +18,7 @@ COLUMNS = ("status", "drug", "candidates", "note", "source")
 _INCHIKEY = re.compile(r"^[A-Z]{14}-[A-Z]{10}-[A-Z]$")
 _BLOCK = re.compile(r"^[A-Z]{14}$")
 _CAS = re.compile(r"^\d{2,7}-\d{2}-\d$")
+_LAST_WORD = re.compile(r"([a-z0-9]+)[^a-z0-9]*$")
 #: Words for a counter-ion or for water that may follow a drug's name. Esters and pro-drugs (acetate, phosphate,
 #: medoxomil, ...) are left out: they may be another compound.
 SALT_WORDS = frozenset({
@@ -83,6 +84,9 @@ def _in_layer(name: str, layer: Layer) -> tuple[Any, ...] | None:
     folded = fold(name)
     if folded in layer.names:
         return _answer(layer.names[folded], layer, "")
+    last = _LAST_WORD.search(name.lower())
+    if last is None or last[1] not in SALT_WORDS:
+        return None
     words = re.findall(r"[a-z0-9]+", name.lower())
     kept = len(words)
     while kept > 1 and words[kept - 1] in SALT_WORDS:

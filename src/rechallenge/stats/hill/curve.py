@@ -11,17 +11,17 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 
-def fraction_left(x: ArrayLike, ec50: ArrayLike, h: ArrayLike) -> Floats:
-    """1 / (1 + (x / EC50) ** h): 1 without drug, 0 at infinite dose."""
+def fraction_left(x: ArrayLike, ec50: ArrayLike, h: ArrayLike) -> tuple[Floats, Floats]:
+    """S = 1 / (1 + (x / EC50) ** h), which is 1 without drug, and 1 - S; each is exact where it is small."""
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         z = np.asarray(h, dtype=np.float64) * (np.log(np.asarray(x, dtype=np.float64)) - np.log(ec50))
-        return np.asarray(1.0 / (1.0 + np.exp(z)))
+        return np.asarray(1.0 / (1.0 + np.exp(z))), np.asarray(1.0 / (1.0 + np.exp(-z)))
 
 
 def predict(x: ArrayLike, e0: ArrayLike, einf: ArrayLike, ec50: ArrayLike, h: ArrayLike) -> Floats:
     """Response at dose ``x``; all arguments broadcast."""
-    einf = np.asarray(einf, dtype=np.float64)
-    return np.asarray(einf + (np.asarray(e0) - einf) * fraction_left(x, ec50, h))
+    left, lost = fraction_left(x, ec50, h)
+    return np.asarray(np.asarray(e0) * left + np.asarray(einf) * lost)
 
 
 def inverse(level: ArrayLike, e0: ArrayLike, einf: ArrayLike, ec50: ArrayLike, h: ArrayLike) -> Floats:
@@ -48,5 +48,5 @@ def auc(
     a, b = np.log(lo), np.log(hi)
     einf = np.asarray(einf, dtype=np.float64)
     lost = (np.logaddexp(0.0, h * (b - centre)) - np.logaddexp(0.0, h * (a - centre))) / h
-    area = np.asarray(e0) * (b - a) - (np.asarray(e0) - einf) * lost
+    area = np.asarray(e0) * (b - a - lost) + einf * lost
     return np.asarray(area / ((b - a) if normalised else np.log(10.0)))
