@@ -19,12 +19,19 @@ _log = logging.getLogger(__name__)
 
 
 def check(
-    frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, doubtful: NDArray[np.bool_] | None = None
+    frame: pd.DataFrame,
+    contract: Contract,
+    models: pd.DataFrame | None,
+    *,
+    doubtful: NDArray[np.bool_] | None = None,
+    headed: NDArray[np.bool_] | None = None,
+    known: Sequence[Fault] = (),
 ) -> list[Fault]:
-    """Faults of names and duplicates in a read table (canonical columns plus origin, rows of all its files).
+    """Faults of a whole table (canonical columns plus origin, rows of all its files): names, duplicates, rules.
 
-    `models` is the study's table of models; None where there is no study. `doubtful` marks rows that have faulty cells
-    already, which are not compared with others.
+    `models` is the study's table of models; None where there is no study. `known` are the faults found so far;
+    `doubtful` marks rows with faulty cells, which are not compared with others, and `headed` the rows below faultless
+    headings, which alone the contract's own rules are asked about.
     """
     faults: list[Fault] = []
     if frame.empty:
@@ -34,12 +41,11 @@ def check(
             faults += _genes(frame, c)
         elif c.refers == "model" and models is not None:
             faults += _models(frame, c, models)
-    return faults + _duplicates(frame if doubtful is None else frame[~doubtful], contract)
+    faults += _duplicates(frame if doubtful is None else frame[~doubtful], contract)
+    return faults + _rules(frame if headed is None else frame[headed], contract, models, known)
 
 
-def ask_rules(
-    frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, known: Sequence[Fault] = ()
-) -> list[Fault]:
+def _rules(frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, known: Sequence[Fault]) -> list[Fault]:
     """Faults by the contract's own rules, but for cells that are among the faults `known` so far."""
     faults: list[Fault] = []
     if frame.empty:

@@ -21,7 +21,7 @@ from rechallenge.record import InputRecord
 from rechallenge.study import STUDY_FILE, Study, TableSource, nearest
 from rechallenge.tables import files as _files
 from rechallenge.tables import units
-from rechallenge.tables.checks import ask_rules, check
+from rechallenge.tables.checks import check
 from rechallenge.tables.contract import ORIGIN, Contract
 from rechallenge.tables.convert import Part, convert
 from rechallenge.tables.grid import Grid
@@ -311,9 +311,8 @@ def _joined(
     out.frame = _typed(frame, contract)
     try:
         if tidy:
-            out.faults += check(out.frame, contract, models, doubtful)
             headed = np.concatenate([np.full(len(p.frame), p.headed) for p in filled]) if filled else doubtful
-            out.faults += ask_rules(out.frame[headed], contract, models, out.faults)
+            out.faults += check(out.frame, contract, models, doubtful=doubtful, headed=headed, known=out.faults)
     except Exception as e:  # noqa: BLE001  the user gets a sentence, the log the traceback
         out.faults.append(_unexpected(e, contract.name))
     out.faults = by_place(dict.fromkeys(out.faults))

@@ -14,7 +14,6 @@ import math
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
 from rechallenge.stats.hill.batch import log_doses
 from rechallenge.stats.hill.engine import ALONE, MAX_ITERATIONS, descend
@@ -131,10 +130,6 @@ def bootstrap_limits(fits: HillFits, at: Located, confidence: float, n_boot: int
             )  # fmt: skip
             lo[block] = weighted_quantile(np.where(np.isnan(values), -np.inf, values), weights, (1 - confidence) / 2)
             hi[block] = weighted_quantile(np.where(np.isnan(values), np.inf, values), weights, (1 + confidence) / 2)
-    return _close(at, lo), _close(at, hi)
-
-
-def _close(at: Located, value: NDArray[np.float64]) -> Floats:
-    """A censored bound never lies outside the tested doses."""
-    inside = np.clip(value, np.log(at.x_min), np.log(at.x_max))
-    return np.asarray(np.where(np.isfinite(value), inside, value))
+    # Resamples beyond either end only say so much: the bound is the tested dose itself.
+    lo = np.where(lo == np.inf, np.log(at.x_max), lo)
+    return lo, np.where(hi == -np.inf, np.log(at.x_min), hi)
