@@ -38,8 +38,16 @@ test: $(VENV)/.dev lint
 test-all: $(VENV)/.dev lint
 	$(BIN)/pytest -m ""
 
-bench: $(VENV)/.dev
-	$(BIN)/python -m benchmarks
+# Peers live in an environment of their own. A peer that cannot be installed is named and left out.
+.venv-peers/.done: requirements-dev.lock benchmarks/peers.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements-dev.lock
+	.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	-.venv-peers/bin/python -m pip --disable-pip-version-check install --quiet -r benchmarks/peers.txt
+	@touch $@
+
+bench: .venv-peers/.done
+	.venv-peers/bin/python -m benchmarks
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py

@@ -130,6 +130,15 @@ def test_wells_left_out_are_drawn_as_left_out() -> None:
     assert (source["part"] == "replicate").sum() == len(table) - 1
 
 
+def test_a_line_at_s0_is_drawn_where_it_has_no_other_curve() -> None:
+    rng = np.random.default_rng(3)
+    both = [experiment(rng, "LR", "d", 20.0), experiment(rng, "LR", "d", 10.0, stage="S0")]
+    alone = [experiment(rng, "P", "d", 10.0, stage="S0"), experiment(rng, "P", "d", 30.0, stage="S2")]
+    viability = dose_response.responses(pd.concat([*both, *alone]).fillna({"stage": ""}))
+    source = _source(dose_response.dose_response_curves(dose_response.curves(viability), viability)["dose_response"])
+    assert set(source["curve"]) == {"LR", "P, S0"}
+
+
 def test_many_drugs_go_on_pages() -> None:
     rng = np.random.default_rng(1)
     table = pd.concat([experiment(rng, "P", f"drug {i:02d}", 10.0) for i in range(11)])
@@ -179,7 +188,7 @@ def test_plate_maps_show_raw_and_normalised() -> None:
     assert len(source) == 21 and source["viability"].max() == pytest.approx(1.2 / 1.1)
     svg = export("plates", charts["plates"])["svg"].decode()
     assert "Signal (raw)" in svg and "Viability (fraction)" in svg
-    pages = pd.concat([raw.assign(plate=f"p{i}") for i in range(8)])
+    pages = pd.concat([raw.assign(plate=f"p{i}") for i in range(14)])
     assert list(dose_response.plate_maps(pages)) == ["plates_1", "plates_2"]
 
 

@@ -156,7 +156,10 @@ def test_infinity_and_nan_do_not_break_the_specification():
 def test_fifty_thousand_points_are_exported():
     files = theme.export("f", theme.sized(scatter(50_000), theme.SINGLE))
     assert len(pd.read_csv(io.BytesIO(files["csv"]))) == 50_000
-    assert "Dose (µM)" in PdfReader(io.BytesIO(files["pdf"])).pages[0].extract_text()
+    assert ">Dose (µM)</text>" in svg_of(files)
+    page = PdfReader(io.BytesIO(files["pdf"])).pages[0]
+    assert page["/Resources"]["/Font"]
+    assert png_width(files["png"]) == pytest.approx(89 / 25.4 * 300, abs=2)
 
 
 def test_more_rows_than_altair_allows_by_default():

@@ -108,6 +108,7 @@ def test_fixed_and_bounded_parameters() -> None:
     assert ((fit.einf >= 0) & (fit.einf <= 0.3)).all()
 
 
+@pytest.mark.slow
 def test_intervals_of_the_ratio_cover() -> None:
     truth, hits, n = 3.0, dict.fromkeys(("log", "delta", "fieller"), 0), 200
     for seed in range(n):

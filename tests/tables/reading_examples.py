@@ -56,7 +56,18 @@ WELLS = Contract(
     key=("plate", "well"),
 )
 
-CONTRACTS = {c.name: c for c in (VIABILITY, GENES, WELLS)}
+#: No key of its own, and wells that may be left out.
+READS = Contract(
+    name="reads",
+    about="One reading per well, or per dose.",
+    columns=(
+        Column("drug", "the drug", required=True),
+        Column("well", "well"),
+        Column("signal", "raw signal", "number", required=True, measured=True),
+    ),
+)
+
+CONTRACTS = {c.name: c for c in (VIABILITY, GENES, WELLS, READS)}
 MODELS = {
     "Huh-7 P": Model(role="parental"),
     "Huh-7 LR": Model(role="resistant", parent="Huh-7 P", selected_with="lenvatinib"),

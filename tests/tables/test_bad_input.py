@@ -79,6 +79,16 @@ def test_exact_copies_are_only_a_warning_where_wells_are_repeated(tmp_path: Path
     assert not serious(tables)
 
 
+def test_wells_and_rows_without_wells_are_told_apart(tmp_path: Path) -> None:
+    tables = read_one(tmp_path, "drug,well,signal\nx,A1,1\nx,A1,2\ny,,3\ny,,3\n", kind="reads")
+    assert [(f.code, f.row, f.severity) for f in serious(tables)] == [
+        ("duplicate-well", 3, "error"),
+        ("duplicate-row", 5, "error"),
+    ]
+    tables = read_one(tmp_path, "drug,well,signal\nx,A1,1\ny,,3\ny,,3\ny,,4\n", kind="reads")
+    assert [(f.code, f.row, f.severity) for f in said(tables, "duplicate-row")] == [("duplicate-row", 4, "warning")]
+
+
 def test_faulty_rows_are_not_called_copies_of_each_other(tmp_path: Path) -> None:
     tables = read_one(tmp_path, H + row(viability="<0.1") + row(viability="<0.2"))
     assert {f.code for f in serious(tables)} == {"detection-limit"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,9 +40,10 @@ def check(
         if c.refers == "gene":
             faults += _genes(frame, c)
         elif c.refers == "model" and models is not None:
-            faults += _models(frame, c, models)
+            named = {f.value for f in known if f.code in ("unknown-model", "model-spelling")}
+            faults += _models(frame, c, models, named)
     faults += _duplicates(frame if doubtful is None else frame[~doubtful], contract)
-    return faults + _rules(frame if headed is None else frame[headed], contract, models, known)
+    return faults + _rules(frame if headed is None else frame[headed], contract, models, [*known, *faults])
 
 
 def _rules(frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, known: Sequence[Fault]) -> list[Fault]:
@@ -111,10 +112,11 @@ def _genes(frame: pd.DataFrame, c: Column) -> list[Fault]:
     return faults
 
 
-def _models(frame: pd.DataFrame, c: Column, models: pd.DataFrame) -> list[Fault]:
+def _models(frame: pd.DataFrame, c: Column, models: pd.DataFrame, named: Collection[str]) -> list[Fault]:
+    """Models that the study does not have, but for those `named` in a fault before."""
     known = [str(m) for m in models["model"]]
     codes, words = _values(frame, c)
-    unknown = [k for k, w in enumerate(words) if w and w not in set(known)]
+    unknown = [k for k, w in enumerate(words) if w and w not in {*known, *named}]
     at = np.flatnonzero(np.isin(codes, unknown))
     if not len(at):
         return []
@@ -170,16 +172,14 @@ def _duplicates(frame: pd.DataFrame, contract: Contract) -> list[Fault]:
     key = [n for n in contract.key if n in frame.columns] or [c.name for c in contract.columns if not c.measured]
     codes = {n: _codes(frame, n) for n in frame.columns if n not in ORIGIN}
     group = _combine([codes[n] for n in key])
-    if "well" in key:
-        has_well = (frame["well"] != "").to_numpy() if "well" in frame.columns else np.zeros(len(frame), dtype=bool)
-        return _repeats(frame, group, has_well, "duplicate-well", "error")
+    has_well = (frame["well"] != "").to_numpy() if "well" in key else np.zeros(len(frame), dtype=bool)
+    faults = _repeats(frame, group, has_well, "duplicate-well", "error")
+    if has_well.all():
+        return faults
     whole = _combine(list(codes.values()))
-    copy = pd.Series(whole).duplicated().to_numpy()
-    if not copy.any():
-        return []
-    distinct = pd.DataFrame({"group": group, "whole": whole}).drop_duplicates()
+    distinct = pd.DataFrame({"group": group, "whole": whole})[~has_well].drop_duplicates()
     technical = bool(distinct["group"].duplicated().any())
-    return _repeats(frame, whole, np.ones(len(frame), dtype=bool), "duplicate-row", "warning" if technical else "error")
+    return faults + _repeats(frame, whole, ~has_well, "duplicate-row", "warning" if technical else "error")
 
 
 def _repeats(

@@ -34,6 +34,7 @@ class Column:
     `measured` marks a column whose empty cells mean "not measured": such rows are excluded and listed, whereas an
     empty cell in any other required column is a fault. `default` fills the column where the table lacks it or a
     cell is empty. `low` and `high` bound the values (`low_open`: the bound itself is outside).
+    A `unit` of "fraction" (or "fraction of ...") makes per cent in its place a fault, and "%" in the heading a unit.
     `refers` says what a text names: a model of the study, a drug or a gene.
     """
 

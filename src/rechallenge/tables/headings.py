@@ -200,7 +200,8 @@ def _missing(out: Headings, contract: Contract, unknown: list[str], given: Seque
     there = set(out.columns) | set(given)
     for c in contract.columns:
         if c.required and c.name not in there and c.default is None:
-            hint = nearest(c.name, unknown).replace("Did you mean", "Is it") if unknown else ""
+            hints = (nearest(h, unknown).replace("Did you mean", "Is it") for h in c.headings)
+            hint = next((h for h in hints if h), "")
             unit = f" in {c.unit}" if c.unit else ""
             out.faults.append(
                 Fault(

@@ -36,7 +36,7 @@ EXCLUDED = ("kind", "file", "sheet", "row", "column", "value", "reason")
 
 #: Ways to read a table kind other than row by row: `Contract.reader` -> "module:function". Such a function takes
 #: (source: TableSource, study_folder: Path, contract: Contract, models: DataFrame) and returns a TableRead.
-#: All faults of such a table are its own to find, the contract's rules included.
+#: Names, duplicates and the contract's rules are checked here, over all sources of the kind.
 READERS: dict[str, str] = {"plates": "rechallenge.tables.plates:read_plates"}
 
 
@@ -176,7 +176,7 @@ def _read_sources(study: Study, contract: Contract, sources: Iterable[TableSourc
         out.excluded = _stack([out.excluded, more.excluded])
         seen = {name for name, _, _ in out.files}
         out.files += [f for f in more.files if f[0] not in seen]
-    return _joined(contract, parts, out, models, tidy)
+    return _joined(contract, parts, out, models)
 
 
 def _reader(contract: Contract) -> Callable[..., TableRead]:
@@ -296,10 +296,8 @@ def _unexpected(e: Exception, name: str) -> Fault:
     )
 
 
-def _joined(
-    contract: Contract, parts: list[Part], out: TableRead, models: pd.DataFrame | None, tidy: bool = True
-) -> TableRead:
-    """All parts as one frame, checked as one table (what is not tidy was checked by its own reader)."""
+def _joined(contract: Contract, parts: list[Part], out: TableRead, models: pd.DataFrame | None) -> TableRead:
+    """All parts as one frame, checked as one table."""
     filled = [p for p in parts if len(p.frame)]
     frame = pd.concat([p.frame for p in filled], ignore_index=True) if filled else out.frame
     doubtful = np.concatenate([p.doubtful for p in filled]) if filled else np.zeros(0, dtype=bool)
@@ -310,9 +308,8 @@ def _joined(
             frame[name] = frame[name].fillna("")
     out.frame = _typed(frame, contract)
     try:
-        if tidy:
-            headed = np.concatenate([np.full(len(p.frame), p.headed) for p in filled]) if filled else doubtful
-            out.faults += check(out.frame, contract, models, doubtful=doubtful, headed=headed, known=out.faults)
+        headed = np.concatenate([np.full(len(p.frame), p.headed) for p in filled]) if filled else doubtful
+        out.faults += check(out.frame, contract, models, doubtful=doubtful, headed=headed, known=out.faults)
     except Exception as e:  # noqa: BLE001  the user gets a sentence, the log the traceback
         out.faults.append(_unexpected(e, contract.name))
     out.faults = by_place(dict.fromkeys(out.faults))

@@ -29,7 +29,6 @@ REFERENCES = (
     "doi:10.1371/journal.pone.0146021",
     "doi:10.1111/j.2517-6161.1954.tb00159.x",
     "doi:10.1038/srep05193",
-    "doi:10.1038/nmeth.3853",
 )
 COLUMNS = (
     *CURVE,

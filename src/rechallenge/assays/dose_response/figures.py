@@ -33,12 +33,11 @@ def _pages(charts: dict[str, Any]) -> Any:
 
 
 def _plain(table: pd.DataFrame) -> pd.Series:
-    """Curves of untouched cells in the usual medium, not along a series of stages."""
-    return (
-        table["perturbation"].str.casefold().isin(UNTREATED)
-        & (table["medium"] == "")
-        & ((table["stage"] == "") | (table["stage"].str.fullmatch(r"(?i)s?0")))
-    )
+    """Curves of untouched cells in the usual medium, without a stage (or at S0 where a line has no other)."""
+    usual = table["perturbation"].str.casefold().isin(UNTREATED) & (table["medium"] == "")
+    staged = table["stage"] != ""
+    unstaged = (usual & ~staged).groupby([table[c] for c in ("model", "drug", "hours")], dropna=False).transform("any")
+    return usual & (~staged | (table["stage"].str.fullmatch(r"(?i)s?0") & ~unstaged))
 
 
 def panels(

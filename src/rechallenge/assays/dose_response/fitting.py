@@ -172,7 +172,7 @@ def effect_of_dose(points: pd.DataFrame, n_curves: int, chosen: dict[str, Any]) 
     The response without drug is free here whatever it is in the fit itself: a replicate whose vehicle wells were
     read a little high must not look like an effect of the drug.
     """
-    from rechallenge.stats.hill.nulls import flat_test
+    from rechallenge.stats.hill import flat_test
 
     parts = []
     # Without limits on the asymptotes the null distribution is one for all curves of a dose design.
@@ -217,9 +217,8 @@ def _lower(matrix: Floats) -> str:
 
 def batch_table(fits: Any, plain: Any, model: str, labels: list[str], chosen: dict[str, Any]) -> pd.DataFrame:
     """The columns of `curves` that come from one batch of fits."""
-    from rechallenge.stats.hill import AT_BOUND, ec50_interval, ic50_interval
+    from rechallenge.stats.hill import AT_BOUND, ec50_interval, hook_flag, ic50_interval, lack_of_fit
     from rechallenge.stats.hill.intervals import locate
-    from rechallenge.stats.hill.nulls import hook_flag, lack_of_fit
 
     level, confidence = chosen["level"], chosen["confidence"]
     absolute = ic50_interval(fits, level, method=chosen["interval"], confidence=confidence, seed=chosen["seed"])

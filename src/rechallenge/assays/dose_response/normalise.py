@@ -202,7 +202,7 @@ def _methods(responses: pd.DataFrame, vehicle: str, centre: str, positive: str) 
     return text
 
 
-@analysis(title="Viability", reference="doi:10.1038/nmeth.3853", methods=_methods)
+@analysis(title="Viability", methods=_methods)
 def responses(
     viability: pd.DataFrame | None = None,
     plates: pd.DataFrame | None = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 #: rows of a forest and plates of a figure on one page
-ROWS, PLATES_A_PAGE = 40, 6
+ROWS, PLATES_A_PAGE = 40, 12
 
 
 def _colours(order: tuple[str, ...], present: pd.Series, title: str) -> alt.Color:

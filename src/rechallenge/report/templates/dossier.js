@@ -161,12 +161,17 @@
   }
   var waiting = document.querySelectorAll("figure[data-spec]");
   if (!waiting.length || !window.vegaEmbed || !window.IntersectionObserver) return;
+  var margin = 400;
   var near = new IntersectionObserver(function (entries) {
     entries.forEach(function (entry) {
       if (!entry.isIntersecting) return;
       near.unobserve(entry.target);
       draw(entry.target);
     });
-  }, { rootMargin: "400px 0px" });
-  Array.prototype.forEach.call(waiting, function (figure) { near.observe(figure); });
+  }, { rootMargin: margin + "px 0px" });
+  Array.prototype.forEach.call(waiting, function (figure) {
+    var place = figure.getBoundingClientRect();
+    if (place.height && place.top < window.innerHeight + margin && place.bottom > -margin) draw(figure);
+    else near.observe(figure);
+  });
 })();

@@ -38,14 +38,14 @@ _NONE, _TOO_FEW_DOSES, _TOO_FEW_OBSERVATIONS, _IDENTICAL, _SINGULAR = 0, 4, 5, 6
 SINGULAR_PIVOT = 1e-11
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def log_doses(x, out):
     """Natural log of ascending doses, dose 0 as ``LOG_ZERO``."""
     for k in range(x.size):
         out[k] = math.log(x[k]) if x[k] > 0.0 else LOG_ZERO
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def active_rows(at_bound, e0_free, einf_free, active):
     """Which of (h, einf, e0, log EC50) are free and not at a bound."""
     active[0] = (at_bound & BIT_H) == 0
@@ -54,7 +54,7 @@ def active_rows(at_bound, e0_free, einf_free, active):
     active[3] = (at_bound & BIT_EC50) == 0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def same(a, b, n):
     """Whether the first ``n`` entries agree."""
     for k in range(n):  # noqa: SIM110 - a generator would not compile
@@ -63,7 +63,7 @@ def same(a, b, n):
     return True
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def covariance(lx, w, y, h, le, einf, e0, active, observed, info, inverse, work, row):
     """Inverse information in (h, einf, e0, log EC50) for the ``active`` rows; returns its smallest pivot.
 
@@ -110,7 +110,7 @@ def covariance(lx, w, y, h, le, einf, e0, active, observed, info, inverse, work,
     return invert_information(info, active, inverse, work)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def fit_rows(
     order, start, x, w, y, tss, pure, n_used, total_w, margins, h_limits, kind, e0_fixed, einf_fixed, box, reason, out,
     converged,
@@ -207,7 +207,7 @@ def fit_rows(
         converged[c] = done
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def covariance_rows(start, x, w, y, margins, h_limits, kind, box, observed, reason, out, at_bound, cov):
     """Bits of bounds reached and covariance of the fits in ``out``; types those whose covariance is singular."""
     longest = 1

@@ -24,7 +24,7 @@ from rechallenge.stats.hill.variance import ABOVE, BELOW, ESTIMATED, crossing, p
 _BLOCK = 4_000_000
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def refit_rows(
     curves, counts, start, x, cell_start, cell_replicate, cell_dose, cell_w, cell_m, log_h, log_ec50, e0_fixed,
     einf_fixed, kind, box, margins, h_limits, level, scale, falling, out,

@@ -12,7 +12,7 @@ import numpy as np
 _NONE, _NO_DATA, _NON_FINITE, _NEGATIVE_DOSE = 0, 1, 2, 3
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _sort_by(keys, order, n):
     """Stable insertion sort of ``order[:n]`` by ``keys[order]``; rows are short and usually nearly sorted."""
     for i in range(1, n):
@@ -25,7 +25,7 @@ def _sort_by(keys, order, n):
         order[j + 1] = item
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def collapse_rows(
     first, last, start, order, x, y, weights, has_weights, replicate, has_replicate,
     out_start, out_x, out_w, out_m, cell_start, cell_replicate, cell_dose, cell_w, cell_m, labels,

@@ -28,13 +28,13 @@ _TINY = 1e-200
 ALONE = (np.inf, 0.0, 0.0)
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True, inline="always", error_model="numpy")
 def clip(v, lo, hi):
     """``v`` inside [lo, hi]."""
     return lo if v < lo else (hi if v > hi else v)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box):
     """Best (einf, e0) for given non-linear parameters inside ``box`` = (e0 low, e0 high, einf low, einf high).
 
@@ -85,7 +85,7 @@ def solve_linear(w_sum, s1, t1, s2, sy, y_mean, kind, e0, einf, box):
     return best_a, best_b, best_kind
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def trial(log_h, log_ec50, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s, t):
     """Projected residual sum of squares at (log h, log EC50). Returns (rss, einf, e0, free kind).
 
@@ -125,7 +125,7 @@ def trial(log_h, log_ec50, lx, w, y, w_sum, y_mean, kind, e0, einf, box, s, t):
     return rss, a, b, free
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s, t):
     """Gradient and the two Hessians of the projected problem in (log h, log EC50), each times one half.
 
@@ -212,7 +212,7 @@ def system(log_h, log_ec50, a, b, free, lx, w, y, w_sum, s, t):
     return amp * q1, amp * q2, n11, n12, n22, max(h11, 0.0), h12, max(h22, 0.0)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def descend(log_h, log_ec50, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, scratch, known, max_iterations):
     """Minimise from one start. ``limits`` = (log h low, high, log EC50 low, high); ``scratch`` [4, n].
     ``known`` = (rss, log h, log EC50) of a minimum found before (rss inf for none): a descent that arrives next to it
@@ -303,7 +303,7 @@ def descend(log_h, log_ec50, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, ein
     return f, p1, p2, a, b, free, converged
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def jacobian_row(lx, h, log_ec50, einf, e0, out):
     """Derivatives of the response with respect to (h, einf, e0, log EC50) at log dose ``lx``; returns the response."""
     u = lx - log_ec50
@@ -318,7 +318,7 @@ def jacobian_row(lx, h, log_ec50, einf, e0, out):
     return einf * t + e0 * s
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def invert_information(info, active, inverse, work):
     """Inverse of the rows of ``info`` [4, 4] that are ``active``, zero elsewhere.
 

@@ -15,7 +15,7 @@ MAX_NODES_EC50 = 200
 MAX_STARTS = 8
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def ec50_nodes(lx, limits, out):
     """Log EC50 nodes for ascending log doses; returns how many.
 
@@ -61,13 +61,13 @@ def ec50_nodes(lx, limits, out):
     return count
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _inner(gap, near):
     """Nodes inside an interval of log doses besides those next to its ends."""
     return 1 + int(max(gap - 2.0 * near, 0.0) / 0.9)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def build_table(lx, h_nodes, le_nodes, n_le, table):
     """``table[k, i * n_le + j]`` = S at dose k for slope node i and EC50 node j."""
     for k in range(lx.size):
@@ -77,7 +77,7 @@ def build_table(lx, h_nodes, le_nodes, n_le, table):
                 table[k, i * n_le + j] = 1.0 / (1.0 + math.exp(min(h * (lx[k] - le_nodes[j]), 700.0)))
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def weight_sums(w, table, n_nodes, s1, s2):
     """Weighted sums of S and S squared per node: they depend on the design, not on the response."""
     for v in range(n_nodes):
@@ -90,7 +90,7 @@ def weight_sums(w, table, n_nodes, s1, s2):
             s2[v] += wk * table[k, v] * table[k, v]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def node_rss(w, y, w_sum, y_mean, tss, table, n_nodes, s1, s2, kind, e0, einf, box, boxed, out):
     """Residual sum of squares of the best (Einf, E0) inside the box at each node."""
     for v in range(n_nodes):
@@ -133,7 +133,7 @@ def node_rss(w, y, w_sum, y_mean, tss, table, n_nodes, s1, s2, kind, e0, einf, b
         out[v] = total - 2.0 * amp * c + amp * amp * cc
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _on_box(w_sum, s1, var, sy, y_mean, tss, e0, einf, box):
     """Residual sum of squares where the unbounded (Einf, E0) lie outside the box."""
     t1 = w_sum - s1
@@ -142,7 +142,7 @@ def _on_box(w_sum, s1, var, sy, y_mean, tss, e0, einf, box):
     return tss + w_sum * gap * gap - 2.0 * (b - a) * sy + (b - a) ** 2 * var
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def local_minima(rss, n_h, n_le, where, value):
     """Up to ``where.size`` lowest nodes that no neighbour on the grid undercuts, ascending; returns how many."""
     found = 0
@@ -183,7 +183,7 @@ def local_minima(rss, n_h, n_le, where, value):
     return found
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _reach(rss, i, j, n_h, n_le):
     """How far below a local minimum of the grid the surface may dip between nodes.
 
@@ -208,7 +208,7 @@ def _reach(rss, i, j, n_h, n_le):
     return 0.5 * total
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def search(
     rss, h_nodes, le_nodes, n_le, limits, lx, w, y, w_sum, y_mean, tss, kind, e0, einf, box, scratch, where, value,
     max_iterations,

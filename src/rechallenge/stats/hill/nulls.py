@@ -107,11 +107,11 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
     """Is the response bell-shaped, i.e. does it turn back significantly at the top doses?
 
     For every block of neighbouring doses between a first and a last part, the mean of the block is compared with the
-    mean of the first part and of the last part (t statistics, scatter within doses where doses are replicated at least
-    three times over, else that of the fit). The statistic is the largest, over blocks and both directions, of the
-    smaller of the two: both the way out and the way back must be real. Its p-value comes from simulated flat data on
-    which only the way back is asked for, which bounds the error for every monotone response. Not testable below four
-    doses. Raises ValueError for robust fits.
+    mean of the first part and of the last part (t statistics with the scatter within doses). The statistic is the
+    largest, over blocks and both directions, of the smaller of the two: both the way out and the way back must be
+    real. Its p-value comes from simulated flat data on which only the way back is asked for, which bounds the error
+    for every monotone response. Not testable below four doses and with fewer than three degrees of freedom within
+    doses: the scatter about a fitted monotone curve contains the hook itself. Raises ValueError for robust fits.
     """
     _least_squares(fits, "hook_flag")
     if not 0 < alpha < 1:
@@ -119,12 +119,11 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
     from rechallenge.stats.hill.turning import describe, hooks, turn_backs
 
     data = fits.data
-    pure_df = fits.n - fits.n_doses
-    use_pure = (pure_df >= 3) & (fits.pure_ss > 0)
+    df = fits.n - fits.n_doses
+    ok = ((fits.reason == Reason.NONE) | (fits.reason == Reason.SINGULAR)) & (fits.n_doses >= 4)
+    ok &= (df >= 3) & (fits.pure_ss > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        s = np.where(use_pure, np.sqrt(fits.pure_ss / pure_df), fits.s)
-    df = np.where(use_pure, pure_df, fits.df)
-    ok = ((fits.reason == Reason.NONE) | (fits.reason == Reason.SINGULAR)) & (fits.n_doses >= 4) & (s > 0) & (df > 0)
+        s = np.sqrt(fits.pure_ss / df)
     value, turn = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     hooks(ok, data.start, data.x, data.weight, data.mean, s, value, turn)
     w_sum, y_mean, design = np.empty(len(fits)), np.empty(len(fits)), np.empty(len(fits), np.int64)

@@ -24,7 +24,7 @@ _BISECTIONS = 24
 _PENALTY = 1e6
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _constrained(
     at, state, level, scale, limits, lx, w, y, n, w_sum, kind, e0, einf, box, scratch,
 ):  # fmt: skip
@@ -62,7 +62,7 @@ def _constrained(
     return f
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _side(
     origin, end, target, start_state, level, scale, limits, lx, w, y, n, w_sum, kind, e0, einf, box, scratch,
 ):  # fmt: skip
@@ -89,7 +89,7 @@ def _side(
     return np.nan
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def profile_rows(
     code, quantile, log_dose, start, x, weight, mean, log_h, log_ec50, rss, pure, s2, e0_fixed, einf_fixed, kind, box,
     margins, h_limits, level, scale, lo, hi,

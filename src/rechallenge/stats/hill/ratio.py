@@ -180,14 +180,14 @@ def _p_value(interval: Callable[[Floats], tuple[Floats, Floats]], gap: Floats, d
     """Bisect for the t at which the interval of every pair just reaches a ratio of 1."""
     from scipy.stats import t as student
 
-    low, high = np.full(gap.size, 1e-9), np.full(gap.size, 1e5)
+    low, high = np.full(gap.size, 1e-6), np.full(gap.size, 1e5)
 
     def excluded(t: Floats) -> Bools:
         lo, hi = interval(t)
         return np.asarray(np.where(gap > 0, lo > 0, hi < 0))
 
     ever = excluded(low)
-    for _ in range(56):
+    for _ in range(30):
         middle = np.sqrt(low * high)
         out = excluded(middle)
         low, high = np.where(out, middle, low), np.where(out, high, middle)

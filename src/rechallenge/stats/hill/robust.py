@@ -26,7 +26,7 @@ _STEPS = 200
 _FLOOR = 1e-9
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _scale(residuals, n, n_free, buffer):
     """Median of the n - p + 1 largest absolute standardised residuals, over 0.6745."""
     for i in range(n):
@@ -39,7 +39,7 @@ def _scale(residuals, n, n_free, buffer):
     return median / 0.6745
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _weight(u, stage):
     """psi(u) / u."""
     if stage == HUBER:
@@ -49,7 +49,7 @@ def _weight(u, stage):
     return (1.0 - v * v) ** 2 if abs(v) < 1.0 else 0.0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def _psi_slope(u, stage):
     """Derivative of psi."""
     if stage == HUBER:
@@ -58,7 +58,7 @@ def _psi_slope(u, stage):
     return (1.0 - v * v) * (1.0 - 5.0 * v * v) if abs(v) < 1.0 else 0.0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def reweight_rows(
     kind_of_psi, first, last, start, order, x, y, weights, has_weights, row_start, dose_x, tss, margins, h_limits, kind,
     e0_fixed, einf_fixed, box, n_free, reason, out, converged, final,

@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def describe(start, x, w, y, n, w_sum, y_mean, design):
     """Total weight, mean and a hash of doses, weights and n per curve."""
     for i in range(n.size):
@@ -26,7 +26,7 @@ def describe(start, x, w, y, n, w_sum, y_mean, design):
         design[i] = np.int64(hashed >> np.uint64(1))
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def best_turn(w, y, s, both):
     """Largest, over blocks i..j and directions, of the way back (and, if ``both``, out); with the block's last dose."""
     k = w.size
@@ -60,7 +60,7 @@ def best_turn(w, y, s, both):
     return best, last
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def hooks(ok, start, x, w, y, s, value, turn):
     """Statistic and turning dose of every curve that is ``ok``."""
     for i in range(ok.size):
@@ -72,7 +72,7 @@ def hooks(ok, start, x, w, y, s, value, turn):
             turn[i] = x[a + last]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def turn_backs(w, y, s):
     """Largest way back in each row of simulated dose means ``y`` with residual sd ``s``."""
     out = np.empty(y.shape[0])

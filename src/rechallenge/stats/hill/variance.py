@@ -29,7 +29,7 @@ ESTIMATED, ABOVE, BELOW, NOT_ESTIMABLE, WRONG_DIRECTION = 0, 1, 2, 3, 4
 ABSOLUTE, RELATIVE = 0, 1
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def cholesky4(matrix, out):
     """Lower Cholesky factor of a positive semi-definite 4 x 4 matrix; rows without variance stay zero."""
     for i in range(4):
@@ -46,7 +46,7 @@ def cholesky4(matrix, out):
                 out[i, j] = v / out[j, j]
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def eigen4(matrix, vectors):
     """Eigenvalues on the diagonal of ``matrix`` (overwritten) and ``vectors`` in columns, by Jacobi rotations."""
     for i in range(4):
@@ -86,7 +86,7 @@ def eigen4(matrix, vectors):
                     vectors[k, q] = s * a + c * b
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def excess(lx, level, scale, h, le, einf, e0, row):
     """Response minus the level at log dose ``lx`` and, in ``row``, its gradient.
 
@@ -100,7 +100,7 @@ def excess(lx, level, scale, h, le, einf, e0, row):
     return value - level
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def quadratic(v, c):
     """c' V c, not below 0."""
     total = 0.0
@@ -110,7 +110,7 @@ def quadratic(v, c):
     return max(total, 0.0)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def crossing(level, scale, h, le, einf, e0):
     """Log dose at which the curve crosses the level; nan where it does not."""
     if scale == RELATIVE:
@@ -124,7 +124,7 @@ def crossing(level, scale, h, le, einf, e0):
     return le + math.log(top / bottom) / h
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def position(level, scale, falling, h, le, einf, e0, low, high, row):
     """Where the level lies: crossed inside [low, high] (log doses), above, below, or crossed the wrong way."""
     at_low = excess(low, level, scale, h, le, einf, e0, row)
@@ -141,7 +141,7 @@ def position(level, scale, falling, h, le, einf, e0, low, high, row):
     return BELOW if at_low < 0.0 else ESTIMATED
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def influence_rows(
     i, variance, active, lx, start, w, y, cell_start, cell_replicate, cell_dose, cell_w, cell_m, h, le, einf, e0,
     groups, bread, psi, k_all, info, work, row, jac,
@@ -183,7 +183,7 @@ def influence_rows(
     return pivot
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def adjust(groups, lower, psi, k_all, root_k, alone, work, vectors):
     """Turn scores in the basis of L into influences psi_g = L (I - K_g)^(-1/2) score; root_k gets (I - K)^(-1/2) K.
 
@@ -225,7 +225,7 @@ def adjust(groups, lower, psi, k_all, root_k, alone, work, vectors):
             psi[g, p] = total
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def satterthwaite(groups, lower, k_all, root_k, c, a, b):
     """Degrees of freedom of the contrast ``c`` under the cluster-robust variance."""
     for p in range(4):
@@ -251,7 +251,7 @@ def satterthwaite(groups, lower, k_all, root_k, c, a, b):
     return trace * trace / squares if squares > 0.0 else np.nan
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, error_model="numpy")
 def curve_variances(
     use, variance, level, scale, falling, e0_free, einf_free, start, x, w, y, cell_start, cell_replicate, cell_dose,
     cell_w, cell_m, e0, einf, log_ec50, h, s, df_residual, n_replicates, at_bound, influence_start,
