@@ -159,6 +159,8 @@ BAD: list[Bad] = [
     Bad("Git LFS pointer", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n", "wrong-format", None, "", ("Git LFS", "git lfs pull")),
     Bad("Word document", zipped("word/document.xml"), "wrong-format", None, "", ("Word",), "table.docx"),
     Bad("Apple Numbers", zipped("Index/Document.iwa"), "wrong-format", None, "", ("Apple Numbers",), "table.numbers"),
+    Bad("OpenDocument text", zipped("mimetype", "content.xml"), "wrong-format", None, "", ("OpenDocument text",), "table.odt"),
+    Bad("web page archive", "MIME-Version: 1.0\nContent-Type: multipart/related\n", "wrong-format", None, "", ("web page archive",), "table.xls"),
     Bad("zip archive", zipped("table.csv"), "wrong-format", None, "", ("zip archive", "Unpack"), "table.zip"),
     Bad("random bytes", random.Random(7).randbytes(3000), "wrong-format", None, "", ("not text",)),
     Bad("cut-off workbook", lambda: xlsx([HEAD, ROW])[:900], "corrupt", None, "", ("cut off",), "table.xlsx"),

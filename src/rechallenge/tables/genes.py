@@ -43,9 +43,9 @@ def date_of(text: str, serial: bool = True) -> tuple[int, int] | None:
         return (int(found[2]), int(found[3])) if 1 <= int(found[2]) <= 12 and int(found[3]) <= 31 else None
     if found := _NUMERIC.match(s):
         a, b = int(found[1]), int(found[3])
-        if found[2] == "/" and 1 <= a <= 12:  # month first, as a US spreadsheet writes it
-            return a, b
-        return (b, a) if 1 <= b <= 12 else None
+        orders = [(a, b), (b, a)] if found[2] == "/" else [(b, a)]  # with slashes a US spreadsheet puts the month first
+        possible = [(month, day) for month, day in orders if 1 <= month <= 12 and 1 <= day <= 31]
+        return next((p for p in possible if likely(*p)), possible[0] if possible else None)
     if serial and re.match(r"^\d{5}(?:\.0)?$", s) and _SERIAL[0] <= int(s[:5]) < _SERIAL[1]:
         day = dt.date(1899, 12, 30) + dt.timedelta(days=int(s[:5]))
         return day.month, day.day

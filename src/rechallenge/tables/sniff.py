@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import zipfile
+import zlib
 from io import BytesIO
 
 from rechallenge.faults import Fault, InputFaults
@@ -17,6 +18,7 @@ _MAGIC: tuple[tuple[bytes, str, str], ...] = (
     (b"II*\0", "a picture (TIFF)", "Give the table itself, not a picture of it."),
     (b"MM\0*", "a picture (TIFF)", "Give the table itself, not a picture of it."),
     (b"%PDF", "a PDF document", "Export the table as CSV or Excel; a PDF holds no cells."),
+    (b"MIME-Version:", "a web page archive", "Open it in a spreadsheet and save it as .xlsx or .csv."),
     (b"{\\rtf", "a rich-text document", "Copy the table into a spreadsheet and save it as CSV or Excel."),
     (b"\x1f\x8b", "a compressed file (gzip)", "Unpack it and name the table inside."),
     (b"BZh", "a compressed file (bzip2)", "Unpack it and name the table inside."),
@@ -87,7 +89,8 @@ def _in_zip(data: bytes) -> str:
     try:
         with zipfile.ZipFile(BytesIO(data)) as z:
             names = set(z.namelist())
-    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError) as e:
+            mimetype = z.read("mimetype") if "mimetype" in names and z.getinfo("mimetype").file_size < 1000 else b""
+    except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError, EOFError, RuntimeError, zlib.error) as e:
         raise refuse(
             "corrupt",
             "the workbook (or archive) is damaged or was cut off.",
@@ -97,10 +100,12 @@ def _in_zip(data: bytes) -> str:
         return "xlsx"
     if "xl/workbook.bin" in names:
         return "xlsb"
-    if "content.xml" in names and "mimetype" in names:
+    if "content.xml" in names and b"spreadsheet" in mimetype:
         return "ods"
     inside = "a zip archive"
-    if any(n.startswith("word/") for n in names):
+    if "content.xml" in names and mimetype:
+        inside = "an OpenDocument text or drawing"
+    elif any(n.startswith("word/") for n in names):
         inside = "a Word document"
     elif any(n.startswith("ppt/") for n in names):
         inside = "a presentation"

@@ -137,11 +137,11 @@ def fit(points: pd.DataFrame, free: NDArray[np.bool_], chosen: dict[str, Any]) -
     number, dose = points["curve"].to_numpy(), points["dose_um"].to_numpy()
     response, replicate = points["response"].to_numpy(), _numbers(points["replicate"])
     batches: list[tuple[Any, Any, Model, Ints]] = []
-    todo = np.ones(total, bool)
+    pending = np.ones(total, bool)
     for model in order:
         left = np.zeros(total, bool)
         for with_e0 in (False, True):
-            wanted = todo & ((free & (model != "2p")) == with_e0)
+            wanted = pending & ((free & (model != "2p")) == with_e0)
             if not wanted.any():
                 continue
             curves = np.flatnonzero(wanted)
@@ -160,8 +160,8 @@ def fit(points: pd.DataFrame, free: NDArray[np.bool_], chosen: dict[str, Any]) -
             fits = fit_hill(*data, **options, robust=chosen["robust"]) if chosen["robust"] else plain
             batches.append((fits, plain, model, curves))
             left[curves] = np.isin(fits.reason, (Reason.TOO_FEW_DOSES, Reason.TOO_FEW_OBSERVATIONS))
-        todo = left
-        if not todo.any():
+        pending = left
+        if not pending.any():
             break
     return batches
 

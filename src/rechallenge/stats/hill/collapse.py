@@ -10,6 +10,8 @@ import numpy as np
 
 # Codes of types.Reason, as plain integers for compiled code.
 _NONE, _NO_DATA, _NON_FINITE, _NEGATIVE_DOSE = 0, 1, 2, 3
+# Beyond this, squares and their sums are no longer numbers.
+_HUGE = 1e100
 
 
 @nb.njit(cache=True, error_model="numpy")
@@ -63,7 +65,8 @@ def collapse_rows(
             if math.isnan(yv) or math.isnan(wv) or wv == 0.0:
                 missing += 1
                 continue
-            if not (math.isfinite(xv) and math.isfinite(yv) and math.isfinite(wv) and wv > 0.0):
+            usable = abs(xv) < _HUGE and abs(yv) < _HUGE and wv < _HUGE and wv > 1.0 / _HUGE
+            if not usable or (xv != 0.0 and abs(xv) < 1.0 / _HUGE):
                 code = _NON_FINITE
             elif xv < 0.0 and code == _NONE:
                 code = _NEGATIVE_DOSE
@@ -127,6 +130,8 @@ def collapse_rows(
             for k in range(here, doses):
                 between += out_w[k] * (out_m[k] - w_mean) ** 2
             tss[c] = between + within
+            if tss[c] <= 1e-26 * (w_sum * w_mean * w_mean + between + within):
+                tss[c] = 0.0
             pure[c] = within
             total_w[c] = w_sum
             design[c] = np.int64(hashed >> np.uint64(1))

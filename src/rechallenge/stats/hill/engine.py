@@ -6,6 +6,9 @@ doi:10.1137/0710036), so the iterations run in two dimensions. A step uses the e
 problem where that is positive definite and its Gauss-Newton part elsewhere, damped as by Marquardt 1963
 (doi:10.1137/0111030). A parameter at a bound whose gradient points outward is held there (active set).
 
+The compiled code is cached per file: after a change here or in ``grid``, remove the ``.nbi`` and ``.nbc`` files under
+``__pycache__``, because the callers in other files do not notice.
+
 Dose 0 is carried as log dose ``LOG_ZERO``: 1 / (1 + exp(h (LOG_ZERO - log EC50))) is then exactly 1.
 """
 

@@ -238,6 +238,18 @@ def ic50_interval(
     'inverted' - doses whose response does not differ from the level, with either ``variance``; limits may be open;
     'bootstrap' - biological replicates resampled whole; 'profile' - profile likelihood, independent residuals.
 
+    Coverage of 95 % intervals, measured by ``benchmarks/coverage_curves.py 2000 --full`` (nine doses, h 1.4 and 0.6, IC50
+    in the middle and at 0.4 and 0.8 of the highest dose, spread of log10 IC50 between replicates 0, 0.05 and 0.15, one or
+    three wells, every data set counted): 'auto' 93.7 to 96.4 % with three, four or six replicates, the two sides missing
+    equally often; 'delta', 'profile' and 'inverted' with the residual variance 93 to 96 % where replicates do not
+    differ, 58 to 82 % where they do; 'bootstrap' 73 to 79 % with three replicates and 84 to 87 % with six. Above the
+    highest dose a bound is wrong in at most 2.5 % of data sets, so coverage there is 97.5 to 100 % for any honest method.
+
+    Two replicates: the same method with one degree of freedom covers 94 to 97 %, but is open on a side in up to 83 % of
+    data sets where replicates do not differ and in 20 to 92 % where they do: two replicates locate no IC50. One
+    replicate: the interval holds for that one experiment (93 to 95 %); it misses the IC50 of the cell line in up to
+    60 % of cases where replicates differ by 0.15.
+
     ``direction``: the way in which the response passes the level, so that 'not reached' can be told from 'passed
     already'. Intervals are unconditional: where the level is not excluded at the highest tested dose the upper limit
     is inf. Raises ValueError for unknown options.

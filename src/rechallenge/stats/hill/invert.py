@@ -65,6 +65,10 @@ def invert_rows(code, t, level, scale, falling, x_min, x_max, e0, einf, log_ec50
         hi[i] = np.inf
         if code[i] == ESTIMATED:
             at = crossing(level, scale, h[i], log_ec50[i], einf[i], e0[i])
+            if math.isnan(at):
+                lo[i] = np.nan
+                hi[i] = np.nan
+                continue
             down = _walk(at, low, step, t2, level, scale, h[i], log_ec50[i], einf[i], e0[i], v[i], row)
             up = _walk(at, high, step, t2, level, scale, h[i], log_ec50[i], einf[i], e0[i], v[i], row)
             lo[i] = -np.inf if math.isnan(down) else down

@@ -61,13 +61,16 @@ def flat_test(fits: HillFits, *, n_sim: int = 4999, seed: int = 0) -> CurveTest:
     """F test of no dose response against the fitted curve, calibrated by simulation.
 
     The null is a constant: the mean of the data, or E0 where that was fixed. Under it EC50 and h are not identified,
-    so that the F distribution with p - 1 and n - p degrees of freedom gives far too many small p-values. The null
+    and the F distribution with p - 1 and n - p degrees of freedom does not hold: in nine doses it rejects 3.3 % (4p, in
+    triplicate), 2.5 % (4p, single wells, or E0 fixed) or 1.2 % (2p, 3p) of flat data at the 5 % level. The null
     distribution depends on the design (doses, weights, n), the model and its bounds only, so ``n_sim`` flat data sets
-    are fitted per distinct design with the same engine. p = (b + 1) / (n_sim + 1) in the body; beyond the 20th largest
-    simulated value the tail of an F distribution with n - p and fitted numerator degrees of freedom carries on from
-    there, as CurveCurator does for a fixed design (doi:10.1038/s41467-023-43696-z). Where a parameter is fixed so that
-    the null depends on the noise as well, it is simulated at the estimated ratio of response to noise, in steps of a
-    factor sqrt 2; with finite bounds of E0 or Einf, at the estimated level too.
+    are fitted per distinct design with the same engine. The scatter within doses enters exactly; single wells are
+    counted, p = (b + 1) / (n_sim + 1), up to the 20th largest simulated value. Further out the tail of an F
+    distribution with n - p and fitted numerator degrees of freedom carries on, as CurveCurator does with fitted degrees
+    of freedom throughout (doi:10.1038/s41467-023-43696-z). Measured on 100,000 flat curves per model: 4.9 to 5.3 %
+    rejected at 5 %, 1.0 to 1.2 % at 1 %, 0.07 to 0.13 % at 0.1 %. Where a parameter is fixed so that the null depends
+    on the noise as well, it is simulated at the estimated ratio of response to noise, in steps of a factor sqrt 2; with
+    finite bounds of E0 or Einf, at the estimated level too.
 
     ``df1``, ``df2`` are the nominal ones; ``p_value`` is the calibrated one. Raises ValueError for robust fits and for
     ``n_sim`` below 199.
@@ -194,6 +197,7 @@ class _Null:
 
     def p_value(self, value: Floats) -> Floats:
         """p of F statistics: by simulation in the body, by an F distribution with fitted df1 in the tail."""
+        from scipy.optimize import minimize_scalar
         from scipy.stats import f as fisher
 
         edge, log_edge, quantiles, log_levels, body = self._body(value) if self.pure_df == 0 else self._smooth(value)
@@ -202,14 +206,16 @@ class _Null:
             # The same sums of squares seen as an F with d1 instead of df1 numerator degrees of freedom.
             return np.asarray(fisher.logsf(f * self.df1 / d1, d1, self.df2))
 
-        from scipy.optimize import minimize_scalar
-
+        far = value > edge
+        if quantiles.size < 2:
+            body[far] = math.exp(log_edge)
+            return np.minimum(body, 1.0)
         fit = minimize_scalar(
             lambda d1: float(((log_tail(quantiles, d1) - log_levels) ** 2).sum()), bounds=(0.3, 30.0), method="bounded"
         )
-        far = value > edge
         body[far] = np.exp(log_edge + log_tail(value[far], fit.x) - log_tail(edge, fit.x))
-        return np.minimum(body, 1.0)
+        # No p-value is 0, however far out.
+        return np.clip(body, np.finfo(float).tiny, 1.0)
 
     def _body(self, value: Floats) -> tuple[float, float, Floats, Floats, Floats]:
         """Counts of simulated statistics, (b + 1) / (m + 1)."""
@@ -228,16 +234,21 @@ class _Null:
         from scipy.stats import chi2
 
         grid = np.geomspace(1e-3, 1e4, 281)
+        enough = min(_EFFECTIVE, max(10, self.constant.size // 40))
         log_p = np.full(grid.size, np.nan)
         for k, f in enumerate(grid):
             r = 1 / (1 + f * self.df1 / self.df2)
             w = (r * self.constant - self.curve) / (1 - r) / self.noise**2
             chance = chi2.cdf(np.maximum(w, 0), self.pure_df)
             total = chance.sum()
-            if total <= 0 or total**2 / (chance**2).sum() < _EFFECTIVE:
+            if total <= 0 or total**2 / (chance**2).sum() < enough:
                 break
             log_p[k] = math.log(total / chance.size)
         good = np.flatnonzero(np.isfinite(log_p))
+        if good.size < 2:
+            # Hardly a simulated curve is better than the constant.
+            floor = -math.log(self.constant.size + 1)
+            return 0.0, floor, grid[:0], log_p[:0], np.where(value > 0, math.exp(floor), 1.0)
         log_p = np.minimum(log_p, 0.0)
         tail = good[(log_p[good] < math.log(0.1))][-25:]
         with np.errstate(divide="ignore"):

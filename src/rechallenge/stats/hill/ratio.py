@@ -81,6 +81,10 @@ def log_ratio(
     dosed together); the covariance of the two doses over replicates is then taken off. It needs the replicate
     variance and curves that share all their replicates; pairs that do not are treated as independent.
 
+    Coverage of 95 % intervals, three to six replicates a side (``benchmarks/coverage_curves.py 2000 --full``): 'mover'
+    93.6 to 97.4 %, 'delta' 93.5 to 97.2 %; with two replicates 97 to 98.5 %. Paired, where replicates move together, 94 to
+    95 % and about 60 % of the width.
+
     A dose outside the tested range enters as a bound: a numerator above its highest tested dose is taken to lie at that
     dose, with its lower limit, which is conservative. Raises ValueError for unknown options or curve numbers.
     """

@@ -40,7 +40,7 @@ class Reason(IntEnum):
 REASON_TEXT: dict[Reason, str] = {
     Reason.NONE: "",
     Reason.NO_DATA: "no observation with a finite dose and response",
-    Reason.NON_FINITE: "an infinite response, a dose that is not a number, or a weight that is negative or infinite",
+    Reason.NON_FINITE: "a dose that is not a number, a negative weight, or a value beyond 1e100",
     Reason.NEGATIVE_DOSE: "a dose below zero",
     Reason.TOO_FEW_DOSES: "fewer distinct doses than free parameters, or fewer than two doses above zero",
     Reason.TOO_FEW_OBSERVATIONS: "no residual degree of freedom is left",
@@ -103,8 +103,8 @@ class HillFits:
 
     ``e0``, ``einf``: response without drug and at infinite dose. ``ec50``: dose of the half-way response
     (relative), in the unit of ``x``. ``h``: slope, above 0 for falling and rising curves alike. ``rss``:
-    residual sum of squares (weighted). ``s``: residual standard deviation, of a robust fit its robust
-    scale. ``n``: observations used; ``n_missing``: observations left out because the response or weight was
+    residual sum of squares (weighted as given, also of a robust fit). ``s``: residual standard deviation; of a
+    robust fit such that s^2 (J'WJ)^-1 with its final weights is the covariance. ``n``: observations used; ``n_missing``: observations left out because the response or weight was
     not a number or the weight was 0; ``n_doses``: distinct doses, dose 0 included; ``n_replicates``:
     biological replicates, 0 when none were given; ``df``: n minus the number of free parameters.
     ``at_bound``: bits of ``AT_BOUND``. ``cov`` [N, 4, 4] and ``se`` [N, 4]: in the order ``PARAMETERS``,
@@ -181,6 +181,14 @@ class HillFits:
     def estimated(self) -> Bools:
         """Where parameters and their covariance are known."""
         return np.asarray(self.reason == Reason.NONE)
+
+    @property
+    def flat_mean(self) -> Floats:
+        """Response of the flat model (no dose dependence); its residual sum of squares is ``tss``."""
+        owner = np.repeat(np.arange(len(self)), np.diff(self.data.start))
+        total = np.bincount(owner, self.data.weight, len(self))
+        with np.errstate(invalid="ignore"):
+            return np.asarray(np.bincount(owner, self.data.weight * self.data.mean, len(self)) / total)
 
     def predict(self, x: Floats | float) -> Floats:
         """Response at doses ``x``: a scalar or [N] gives [N]; [N, k] gives [N, k]."""

@@ -298,6 +298,9 @@ def curve_variances(
         high = lx[n - 1]
         status[i] = position(level, scale, falling, h[i], log_ec50[i], einf[i], e0[i], low, high, row)
         at = crossing(level, scale, h[i], log_ec50[i], einf[i], e0[i])
+        if status[i] == ESTIMATED and math.isnan(at):
+            # The plateau lies on the level to the last digit: it is approached, not crossed.
+            status[i] = ABOVE
         active_rows(at_bound[i], e0_free, einf_free, active)
         groups = n_replicates[i]
         influence_rows(
