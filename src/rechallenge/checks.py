@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 #: tested doses above this many times the highest sourced plasma concentration are said to be far above it
 FAR_ABOVE = 10.0
-#: exposure that is no plasma concentration of the whole drug
+#: knowledge tables that these checks look things up in
+TABLES_USED = ("cell_lines", "exposure")
+#: quantities that are total plasma concentrations
 _TOTAL = ("cmax_total", "ctrough_ss", "cavg_ss")
 
 

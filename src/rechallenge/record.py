@@ -86,6 +86,7 @@ class RunRecord:
     inputs: tuple[InputRecord, ...]
     rows_read: Mapping[str, int]
     versions: Mapping[str, str]
+    knowledge: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     started: str = ""
     seconds: float = 0.0
     settings: Mapping[str, Any] = field(default_factory=dict)

@@ -56,6 +56,7 @@ def run_file(record: RunRecord, outputs: Mapping[str, Any], *, lasting: bool = F
             },
             "settings": settings,
             "versions": record.versions,
+            "knowledge": record.knowledge,
             "inputs": [{"path": i.path, "kind": i.kind, "bytes": i.bytes, "sha256": i.sha256} for i in record.inputs],
             "rows_read": record.rows_read,
             "steps": steps,

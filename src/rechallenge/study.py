@@ -217,6 +217,8 @@ def _toml(path: Path) -> dict[str, Any]:
                 "Name the folder that holds study.toml.",
                 file=str(folder),
             )
+        if path.exists() and not path.is_file():
+            raise refuse("unreadable", "it is not a file.", "Replace it by a study file.", file=str(path))
         raw = path.read_bytes()
     except FileNotFoundError:
         raise refuse(
@@ -242,6 +244,8 @@ def _toml(path: Path) -> dict[str, Any]:
             f"it is not valid TOML: {e}.",
             "Names with spaces or hyphens go in quotes; text values too.",
         ) from None
+    except ValueError as e:
+        raise refuse("toml", f"a number in it cannot be read ({e}).", "Write the number in full, or as text.") from None
     except RecursionError:
         raise refuse(
             "toml", "it is nested too deeply to be a study file.", "Write it flat, as in the example."

@@ -7,11 +7,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from rechallenge import dose_response
 from rechallenge.assays.dose_response import VIABILITY
 from rechallenge.faults import Fault
 from rechallenge.tables.reading import read_table
 
 GOOD = [f"P,d,{dose},{rep},{value}" for rep in (1, 2) for dose, value in ((1, 0.9), (3, 0.7), (10, 0.4), (30, 0.1))]
+
+
+_SERIES = (("A", 1, 0.9), ("B", 3, 0.7), ("C", 10, 0.4), ("D", 30, 0.1))
 
 
 def _read(tmp_path: Path, lines: list[str], models: pd.DataFrame | None = None) -> tuple[pd.DataFrame, list[Fault]]:
@@ -29,6 +33,25 @@ def _said(faults: list[Fault], code: str) -> Fault:
 
 def _wells(*rows: str) -> list[str]:
     return ["model,drug,dose_um,replicate,signal,well_type,plate,well", *rows]
+
+
+def test_wells_without_drug_need_not_name_one(tmp_path: Path) -> None:
+    wells = [f"P,d,{dose},{rep},{v},sample,x,{row}{rep}" for rep in (1, 2) for row, dose, v in _SERIES]
+    wells += [f"P,,,,1.0,vehicle,x,H{k}" for k in range(1, 7)] + [",,,,0.05,blank,x,H7", ",,,,0.05,blank,x,H8"]
+    frame, faults = _read(tmp_path, _wells(*wells))
+    assert [str(f) for f in faults if f.severity != "note"] == []
+    table = dose_response.responses(viability=frame)
+    assert len(table[table["dose_um"] > 0]) == 8
+    assert table["source_rows"].str.startswith("v.csv:").all()
+
+
+def test_a_sample_well_without_drug_is_a_fault(tmp_path: Path) -> None:
+    wells = [f"P,d,{dose},1,{v},sample,x,{row}1" for row, dose, v in _SERIES] + [
+        f"P,,,,1.0,vehicle,x,H{k}" for k in range(1, 7)
+    ]
+    _, faults = _read(tmp_path, _wells(*wells, "P,,3,1,0.6,sample,x,E1"))
+    fault = _said(faults, "empty-cell")
+    assert (fault.row, fault.column) == (12, "drug")
 
 
 def test_headings_of_other_labs(tmp_path: Path) -> None:

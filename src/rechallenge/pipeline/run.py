@@ -13,8 +13,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from rechallenge import __version__, evidence, sources
+from rechallenge import __version__, evidence, knowledge, sources
 from rechallenge.analysis import Registry, discover
+from rechallenge.checks import TABLES_USED, known_problems
 from rechallenge.faults import Fault, InputFaults, RechallengeError, by_place, errors
 from rechallenge.outputs import out_folder
 from rechallenge.pipeline import options as given
@@ -70,6 +71,7 @@ def run(
         faults = by_place([*faults, *inputs.faults])
         if errors(faults):
             raise InputFaults(faults)
+        faults = by_place([*faults, *known_problems(study, StoredTables(store, inputs.tables))])
         out_folder(study.folder, out, [i.path for i in inputs.files])
         tables = {
             **{kind: s.sha256 for kind, s in inputs.tables.items()},
@@ -117,6 +119,7 @@ def _record(
         inputs=tuple(inputs.files),
         rows_read=inputs.rows_read,
         versions={"rechallenge": __version__, **sources.versions()},
+        knowledge=knowledge.versions(TABLES_USED),
         settings=settings,
         source=StoredTables(store, inputs.tables),
         reading=inputs.how,

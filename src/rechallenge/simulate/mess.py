@@ -47,7 +47,8 @@ def table_bytes(frame: pd.DataFrame, mess: Iterable[str] = (), seed: int = 0) ->
     if "unit_in_cell" in kinds:
         text.loc[text.index[pick[1]], dose] = f"{text.loc[text.index[pick[1]], dose]} uM"
     if "headings" in kinds:
-        text = text.rename(columns={"model": "Cell line", "drug": "Compound", dose: "Dose (µM)", value: value.title()})
+        heading = "Dose" if "nanomolar" in kinds else "Dose (µM)"
+        text = text.rename(columns={"model": "Cell line", "drug": "Compound", dose: heading, value: value.title()})
     separator = ","
     if "decimal_comma" in kinds:
         separator = ";"

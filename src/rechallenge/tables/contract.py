@@ -36,6 +36,8 @@ class Column:
     cell is empty. `low` and `high` bound the values (`low_open`: the bound itself is outside).
     A `unit` of "fraction" (or "fraction of ...") makes per cent in its place a fault, and "%" in the heading a unit.
     `refers` says what a text names: a model of the study, a drug or a gene.
+    `empty_where` names another column and values of it where this required cell may stay empty: `("well_type",
+    ("blank",))` for what a blank well has none of.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Column:
     default: Any = None
     measured: bool = False
     refers: Refers = ""
+    empty_where: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def headings(self) -> tuple[str, ...]:

@@ -83,6 +83,10 @@ def convert(
             values[c.name], missing[c.name] = _text(c, n, table)
         else:
             values[c.name], missing[c.name] = quantity(c, n, table)
+    for c in contract.columns:
+        if c.empty_where is not None and c.name in missing:
+            other, words = c.empty_where
+            missing[c.name] = missing[c.name] & ~np.isin(values[other].astype(str), words)
     keep, excluded = _complete(contract, heads, set(given), missing, table)
     frame = pd.DataFrame(values, columns=[c.name for c in contract.columns], copy=False)
     frame["_file"] = np.full(n, file, dtype=object)

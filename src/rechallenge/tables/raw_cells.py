@@ -11,7 +11,7 @@ from rechallenge.tables import workbook
 from rechallenge.tables.files import Content
 from rechallenge.tables.grid import cells_of
 from rechallenge.tables.sniff import decode, kind_of, refuse
-from rechallenge.tables.text import _refuse_monsters
+from rechallenge.tables.text import refuse_monsters
 from rechallenge.tables.wells import number, unquoted
 from rechallenge.tables.xlsx import survey
 
@@ -34,7 +34,7 @@ def raw_sheets(content: Content) -> list[Sheet]:
         )
     if kind == "text":
         text, _ = decode(content.data)
-        _refuse_monsters(text)
+        refuse_monsters(text)
         return [Sheet("", _rows(text))]
     return _workbook(content.data, kind)
 
@@ -66,7 +66,7 @@ def _numbers(lines: Sequence[str], delimiter: str) -> int:
 
 def _workbook(data: bytes, kind: str) -> list[Sheet]:
     flaws = survey(data, kind)
-    sheets, _ = workbook._sheets(data, kind)
+    sheets, _ = workbook.sheets_of(data, kind)
     out = []
     for name, (rows, _) in sheets.items():
         texts = [[unquoted(x) for x in cells_of(row).shown().to_pylist()] for row in rows]

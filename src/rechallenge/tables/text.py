@@ -35,7 +35,7 @@ _SEP = re.compile(r'^"?sep=(.)"?$', re.I)
 def grid_of_text(data: bytes, know: Recogniser) -> Grid:
     """Read delimited text. Raises InputFaults (without file) where it is not a table."""
     text, encoding = decode(data)
-    _refuse_monsters(text)
+    refuse_monsters(text)
     delimiter, told = _delimiter(text, know)
     head = list(islice(_records(text, delimiter), LOOK_AHEAD))
     at = heading_row(head, know, after=1 if told else 0)
@@ -68,7 +68,7 @@ def grid_of_text(data: bytes, know: Recogniser) -> Grid:
     )
 
 
-def _refuse_monsters(text: str) -> None:
+def refuse_monsters(text: str) -> None:
     nul = text.find("\0")
     if nul >= 0:
         raise refuse(

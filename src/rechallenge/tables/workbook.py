@@ -42,12 +42,12 @@ def grids_of_workbook(
     Hidden sheets are used only when named. Raises InputFaults (without file) that name the sheets otherwise.
     """
     flaws = survey(data, kind)
-    sheets, hidden = _sheets(data, kind)
+    sheets, hidden = sheets_of(data, kind)
     chosen = _choose(sheets, hidden, know, sheet, given)
     return [_grid(name, *sheets[name], flaws.get(name), know, kind, len(sheets)) for name in chosen]
 
 
-def _sheets(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
+def sheets_of(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
     """Rows and merged ranges by sheet name, and which sheets are hidden."""
     from python_calamine import CalamineError, PasswordError, SheetTypeEnum, SheetVisibleEnum, load_workbook
 

@@ -18,6 +18,9 @@ from rechallenge.tables.plates import PLATES
 
 __all__ = ["PLATES", "VIABILITY"]
 
+#: wells that hold no drug need name none, nor a dose; their replicate is that of their plate
+NO_DRUG = ("well_type", ("blank", "vehicle"))
+
 VIABILITY = Contract(
     name="viability",
     about="Viability over dose: one row per well, or per dose and replicate.",
@@ -27,6 +30,7 @@ VIABILITY = Contract(
             "cell line or organoid, as named in study.toml",
             required=True,
             refers="model",
+            empty_where=("well_type", ("blank",)),
             also=("cell_line", "cells", "cell", "line", "cell model", "cell name"),
         ),
         Column(
@@ -34,6 +38,7 @@ VIABILITY = Contract(
             "drug or compound",
             required=True,
             refers="drug",
+            empty_where=NO_DRUG,
             also=("compound", "agent", "drug_name", "compound_name", "inhibitor name"),
         ),
         Column(
@@ -41,6 +46,7 @@ VIABILITY = Contract(
             "nominal concentration; 0 = vehicle",
             "number",
             required=True,
+            empty_where=NO_DRUG,
             unit="µM",
             low=0.0,
             also=("dose", "conc", "concentration", "conc_um", "concentration_um", "drug concentration", "dosage"),
@@ -49,12 +55,14 @@ VIABILITY = Contract(
             "replicate",
             "biological replicate: an experiment of its own, not a well",
             required=True,
+            empty_where=NO_DRUG,
             also=("biological replicate", "bio_replicate", "biorep", "rep", "experiment", "repeat"),
         ),
         Column(
             "viability",
             "signal as a fraction of vehicle (1 = as vehicle), not per cent",
             "number",
+            unit="fraction of vehicle",
             low=0.0,
             high=3.0,
             measured=True,

@@ -129,9 +129,10 @@ def collapse_rows(
             between = 0.0
             for k in range(here, doses):
                 between += out_w[k] * (out_m[k] - w_mean) ** 2
-            tss[c] = between + within
-            if tss[c] <= 1e-26 * (w_sum * w_mean * w_mean + between + within):
-                tss[c] = 0.0
+            # Below this, sums of squares are what rounding leaves of equal numbers.
+            nothing = 1e-26 * (w_sum * w_mean * w_mean + between + within)
+            within = within if within > nothing else 0.0
+            tss[c] = between + within if between + within > nothing else 0.0
             pure[c] = within
             total_w[c] = w_sum
             design[c] = np.int64(hashed >> np.uint64(1))

@@ -27,7 +27,7 @@ def predict(x: ArrayLike, e0: ArrayLike, einf: ArrayLike, ec50: ArrayLike, h: Ar
 def inverse(level: ArrayLike, e0: ArrayLike, einf: ArrayLike, ec50: ArrayLike, h: ArrayLike) -> Floats:
     """log10 dose at which the response equals ``level``; nan where the level is not between E0 and Einf."""
     level = np.asarray(level, dtype=np.float64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         odds = (np.asarray(e0) - level) / (level - np.asarray(einf))
         log10_dose = np.log10(ec50) + np.log10(np.where(odds > 0, odds, np.nan)) / np.asarray(h)
     return np.asarray(np.where(np.isfinite(log10_dose), log10_dose, np.nan))

@@ -51,7 +51,7 @@ def lack_of_fit(fits: HillFits) -> CurveTest:
     _least_squares(fits, "lack_of_fit")
     df1, df2 = (fits.n_doses - fits.n_free).astype(float), (fits.n - fits.n_doses).astype(float)
     ok = fits.estimated & (df1 > 0) & (df2 > 0) & (fits.pure_ss > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value = np.maximum(fits.rss - fits.pure_ss, 0) / df1 / (fits.pure_ss / df2)
         p = fisher.sf(value, df1, df2)
     return _test(value, df1, df2, p, ok)
@@ -89,7 +89,7 @@ def flat_test(fits: HillFits, *, n_sim: int = 4999, seed: int = 0) -> CurveTest:
     df1 = np.full(len(fits), fits.n_free - (fits.e0_fixed is None), dtype=float)
     df2 = fits.df.astype(float)
     ok = ((fits.reason == Reason.NONE) | (fits.reason == Reason.SINGULAR)) & (df2 > 0) & (fits.rss > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         value = np.where(ok, np.maximum(null_ss - fits.rss, 0) / df1 / (fits.rss / df2), np.nan)
     keys, noise, base = _null_keys(fits, level, design)
     p = np.full(len(fits), np.nan)
@@ -125,7 +125,7 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
     df = fits.n - fits.n_doses
     ok = ((fits.reason == Reason.NONE) | (fits.reason == Reason.SINGULAR)) & (fits.n_doses >= 4)
     ok &= (df >= 3) & (fits.pure_ss > 0)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         s = np.sqrt(fits.pure_ss / df)
     value, turn = np.full(len(fits), np.nan), np.full(len(fits), np.nan)
     hooks(ok, data.start, data.x, data.weight, data.mean, s, value, turn)
@@ -141,7 +141,7 @@ def hook_flag(fits: HillFits, *, alpha: float = 0.01, n_sim: int = 4999, seed: i
         y = rng.standard_normal((n_sim, w.size)) / np.sqrt(w)
         null = np.sort(turn_backs(w, y, np.sqrt(rng.chisquare(df[i], n_sim) / df[i])))
         p[members] = (n_sim - np.searchsorted(null, value[members], side="left") + 1) / (n_sim + 1)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         flag = p < alpha
     return HookTest(value, p, turn, flag, np.where(ok, "tested", "not_testable"))
 
@@ -165,7 +165,7 @@ def _null_keys(fits: HillFits, level: Floats, design: Ints) -> tuple[Ints, Float
         base = ones * (fits.e0_fixed or 0.0)
         return np.column_stack([design, np.zeros((len(fits), 2), np.int64)]), ones, base
     step = np.zeros(len(fits), np.int64)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         if boxed:
             octave = np.round(2 * np.log2(np.where(fits.s > 0, fits.s, 1.0)))
             noise = 2.0 ** (octave / 2)

@@ -179,7 +179,7 @@ def fit_shared(
 
     def residuals(theta: Floats) -> Floats:
         h, lower, upper, centre = expand(theta)[owner].T
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             s = 1.0 / (1.0 + np.exp(np.clip(h * (log_x - centre), -_LIMIT, _LIMIT)))
         return np.asarray(root_w * (data.mean - lower - (upper - lower) * s))
 

@@ -104,9 +104,10 @@ class HillFits:
     ``e0``, ``einf``: response without drug and at infinite dose. ``ec50``: dose of the half-way response
     (relative), in the unit of ``x``. ``h``: slope, above 0 for falling and rising curves alike. ``rss``:
     residual sum of squares (weighted as given, also of a robust fit). ``s``: residual standard deviation; of a
-    robust fit such that s^2 (J'WJ)^-1 with its final weights is the covariance. ``n``: observations used; ``n_missing``: observations left out because the response or weight was
-    not a number or the weight was 0; ``n_doses``: distinct doses, dose 0 included; ``n_replicates``:
-    biological replicates, 0 when none were given; ``df``: n minus the number of free parameters.
+    robust fit such that s^2 (J'WJ)^-1 with its final weights is the covariance. ``n``: observations used;
+    ``n_missing``: observations left out because the response or weight was not a number or the weight was 0;
+    ``n_doses``: distinct doses, dose 0 included; ``n_replicates``: biological replicates, 0 when none were given;
+    ``df``: n minus the number of free parameters.
     ``at_bound``: bits of ``AT_BOUND``. ``cov`` [N, 4, 4] and ``se`` [N, 4]: in the order ``PARAMETERS``,
     with log EC50 a natural logarithm; zero for fixed and for bounded parameters, nan where not estimable.
     ``se_ec50``: EC50 x se of log EC50. ``tss``: weighted sum of squares about the mean; ``pure_ss``: about
@@ -187,7 +188,7 @@ class HillFits:
         """Response of the flat model (no dose dependence); its residual sum of squares is ``tss``."""
         owner = np.repeat(np.arange(len(self)), np.diff(self.data.start))
         total = np.bincount(owner, self.data.weight, len(self))
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             return np.asarray(np.bincount(owner, self.data.weight * self.data.mean, len(self)) / total)
 
     def predict(self, x: Floats | float) -> Floats:

@@ -248,7 +248,8 @@ def satterthwaite(groups, lower, k_all, root_k, c, a, b):
         for k in range(g):
             dot = b[g, 0] * b[k, 0] + b[g, 1] * b[k, 1] + b[g, 2] * b[k, 2] + b[g, 3] * b[k, 3]
             squares += 2.0 * dot * dot
-    return trace * trace / squares if squares > 0.0 else np.nan
+    # Nothing free to vary (all parameters at bounds): the response is the same for any draw of replicates.
+    return trace * trace / squares if squares > 0.0 else groups - 1.0
 
 
 @nb.njit(cache=True, error_model="numpy")
