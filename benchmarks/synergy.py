@@ -5,9 +5,11 @@ Usage: python -m benchmarks.synergy [N] [--intervals]
 N simulated studies per row (default 60). A matrix of 5 x 5 combinations in 4-fold steps with both single agents, wells
 with SD 0.04 of the control in duplicate, biological replicates that differ in log10 EC50 with SD 0.08 (both drugs
 independently). Truth is the excess of the surface without noise and spread. 'bias': mean score - truth, per cent of
-inhibition; 'cover': share of 95 % intervals that hold the truth; 'rejects': share of p <= 0.05 for the score, 'surface':
-for the surface test, 'cells': share of combinations with q <= 0.05, each among studies with an estimate; 'no number':
-share typed not estimable or a bound. On the rows where truth is 0 'rejects', 'surface' and 'cells' are false positives.
+inhibition; 'cover': share of 95 % intervals that hold the truth; 'rejects': share of p <= 0.05 for the score;
+'surface': the same for the surface test; 'cells': share of combinations with q <= 0.05; all among studies with an
+estimate. 'no number': share typed not estimable or a bound. Where truth is 0, 'rejects', 'surface' and 'cells' are
+false positives. Method 'ci': log CI at 50 % effect on the diagonal ray; 'braid': log(1 + kappa / 2); both have truth
+and bias on their log scale, 0 at additivity. Without a truth it is nan.
 --intervals adds the other interval methods.
 """
 
@@ -20,7 +22,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rechallenge.stats.synergy.braid import braid, fit_braid
 from rechallenge.stats.synergy.cells import cell_tests, surface_test
+from rechallenge.stats.synergy.chou import combination_index
 from rechallenge.stats.synergy.excess import Method
 from rechallenge.stats.synergy.inference import INTERVALS, Interval, score
 from rechallenge.stats.synergy.reference import Hill, loewe
@@ -105,9 +109,51 @@ def simulate(
             doses_b.append(DOSE_B)
             effects.append(mean + rng.normal(0, sd, mean.size))
             labels.append(np.full(mean.size, r))
-    return collect(
-        [np.concatenate(doses_a), np.concatenate(doses_b)], np.concatenate(effects), np.concatenate(labels)
+    return collect([np.concatenate(doses_a), np.concatenate(doses_b)], np.concatenate(effects), np.concatenate(labels))
+
+
+def braid_surface(kappa: float) -> Truth:
+    def truth(x: Floats, y: Floats, a: Hill, b: Hill) -> Floats:
+        ends = float(a.einf), float(b.einf)
+        return braid(x, y, float(a.ec50), float(b.ec50), float(a.h), float(b.h), kappa, 0.0, *ends)
+
+    return truth
+
+
+PARAMETRIC = (
+    (Scenario("Loewe-additive", as_loewe, ()), "ci", 0.0),
+    (Scenario("drug A flat", as_bliss, (), (0.0, 0.9)), "ci", np.nan),
+    *(
+        (Scenario(f"BRAID, kappa {k:g}", braid_surface(k), ()), "braid", float(np.log1p(k / 2)))
+        for k in (0.0, 2.0, -1.0)
+    ),
+    (Scenario("drug A flat", as_bliss, (), (0.0, 0.9)), "braid", np.nan),
+)
+
+
+def parametric_row(scenario: Scenario, kind: str, truth: float, replicates: int, n: int, seed: int) -> str:
+    covered, bias, rejected, typed = [], [], [], 0
+    for i in range(n):
+        study = simulate(scenario, replicates, np.random.default_rng([seed, replicates, i]))
+        if kind == "ci":
+            c = combination_index(study, effects=0.5, seed=i)
+            status, found = c.status, (c.ci[0], c.ci_low[0], c.ci_high[0])
+            p = float(c.p_value[0])
+        else:
+            f = fit_braid(study, seed=i)
+            status, found, p = f.status, tuple(1 + v / 2 for v in (f.kappa, f.ci_low, f.ci_high)), f.p_value
+        if status in ("not_estimable", "bound"):
+            typed += 1
+            continue
+        value, low, high = np.log(found)
+        bias.append(value - truth)
+        covered.append(low <= truth <= high)
+        rejected.append(p <= 0.05)
+    line = f"{scenario.name:<22}{kind:<7}{replicates:>2}  {'jackknife':<12}{truth:>7.2f} "
+    line += (
+        f"{np.mean(bias):+7.3f} {100 * np.mean(covered):7.1f} {100 * np.mean(rejected):7.1f}" if bias else f"{'-':>23}"
     )
+    return f"{line} {'-':>7} {'-':>7} {100 * typed / n:9.1f}"
 
 
 def true_score(scenario: Scenario, method: Method) -> float:
@@ -162,6 +208,9 @@ def main(n: int = 60, intervals: bool = False) -> None:
             for replicates in (1, 3, 4, 6):
                 for interval in INTERVALS if intervals and replicates > 1 else INTERVALS[:1]:
                     print(row(scenario, method, replicates, n, interval, seed=7), flush=True)
+    for scenario, kind, truth in PARAMETRIC:
+        for replicates in (3, 4, 6):
+            print(parametric_row(scenario, kind, truth, replicates, n, seed=7), flush=True)
 
 
 if __name__ == "__main__":

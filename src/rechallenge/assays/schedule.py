@@ -40,8 +40,8 @@ _TO_UM = {"nM": 1e-3, "uM": 1.0, "µM": 1.0, "μM": 1.0, "mM": 1e3}
 COLUMNS = (
     "model", "contrast", "kind", "pretreatment", "pretreatment_drug", "pretreatment_um", "challenge_drug",
     "challenge_um", "hours_pre", "hours_challenge", "effect", "effect_unit", "se", "df", "ci_low", "ci_high",
-    "statistic", "p_value", "p_holm", "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "alone", "alone_p_value", "design",
-    "family", "verdict", "status", "reason", "source_table", "source_rows",
+    "statistic", "p_value", "p_holm", "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "alone", "alone_p_value",
+    "confidence", "design", "family", "verdict", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 
 
@@ -103,40 +103,16 @@ SCHEDULE = Contract(
     about="Pretreat, wash, re-challenge: one row per well, or per condition and replicate.",
     columns=(
         Column("model", "as named in study.toml", required=True, refers="model", also=("cell_line", "cells")),
-        Column(
-            "pretreatment",
-            "label with its dose, e.g. celastrol 0.2 µM; vehicle for the control",
-            required=True,
-            also=("pre-treatment", "pretreated with"),
-        ),
-        Column(
-            "challenge_drug",
-            "drug given after the wash",
-            required=True,
-            refers="drug",
-            also=("challenge", "rechallenge"),
-        ),
-        Column(
-            "challenge_um",
-            "its concentration; 0 = no challenge",
-            "number",
-            required=True,
-            unit="µM",
-            low=0.0,
-            also=("challenge dose", "rechallenge dose"),
-        ),
+        Column("pretreatment", "label with its dose, e.g. celastrol 0.2 µM; vehicle for the control", required=True,
+               also=("pre-treatment", "pretreated with")),
+        Column("challenge_drug", "drug given after the wash", required=True, refers="drug",
+               also=("challenge", "rechallenge")),
+        Column("challenge_um", "its concentration; 0 = no challenge", "number", required=True, unit="µM", low=0.0,
+               also=("challenge dose", "rechallenge dose")),
         Column("replicate", "biological replicate: an experiment of its own", required=True, also=("experiment",)),
-        Column(
-            "viability",
-            "fraction of the cells that got vehicle both times (1 = as vehicle), not per cent",
-            "number",
-            required=True,
-            unit="fraction of vehicle",
-            low=0.0,
-            high=3.0,
-            measured=True,
-            also=("cell viability", "fraction of vehicle"),
-        ),
+        Column("viability", "fraction of the cells that got vehicle both times (1 = as vehicle), not per cent", "number",
+               required=True, unit="fraction of vehicle", low=0.0, high=3.0, measured=True,
+               also=("cell viability", "fraction of vehicle")),
         Column("hours_pre", "hours of pretreatment", "number", unit="h", low=0.0),
         Column("hours_challenge", "hours of challenge", "number", unit="h", low=0.0),
     ),
@@ -148,7 +124,7 @@ SCHEDULE = Contract(
         "Huh-7 LR,celastrol 0.2 µM,sorafenib,0,1,0.97,24,72\n"
         "Huh-7 LR,celastrol 0.2 µM,sorafenib,5,1,0.41,24,72\n"
     ),
-)
+)  # fmt: skip
 
 
 def replicate_means(table: pd.DataFrame) -> pd.DataFrame:
@@ -177,8 +153,8 @@ def _methods(schedule: pd.DataFrame, confidence: float, alpha: float, floor: flo
         "Schedule experiments were analysed by linear contrasts on log2 viability, technical wells averaged and the "
         f"biological replicate as the unit ({', '.join(designs) or 'no design complete'}; independent arms after Welch "
         "(doi:10.1093/biomet/34.1-2.28) and Satterthwaite (doi:10.2307/3002019)): the pretreatment without challenge, "
-        "the challenge after either pretreatment, and their interaction, which is 0 where pretreatment and challenge act "
-        "independently (doi:10.1111/j.1744-7348.1939.tb06990.x). "
+        "the challenge after either pretreatment, and their interaction, which is 0 where pretreatment and challenge "
+        "act independently (doi:10.1111/j.1744-7348.1939.tb06990.x). "
         f"Intervals are at {100 * confidence:g} %; p-values were adjusted by Holm within model, challenging drug and "
         f"kind of contrast (called at {alpha:g}), and by Benjamini and Hochberg over all contrasts of a kind "
         f"(doi:10.1111/j.2517-6161.1995.tb02031.x). Viabilities at or below {floor:g} gave bounds."
@@ -202,10 +178,10 @@ def schedule(
 
     `effect` with `se` and limits is on the log2 scale; `fold` with its limits is the same as a factor (interaction:
     fold change of survival under challenge). `alone` is viability after the pretreatment alone as a fraction of
-    vehicle, with its p-value. Holm's family is named in `family`; `q_value` (Benjamini and Hochberg) is over all contrasts of one
-    kind, so that strong challenges do not lend their significance to interactions. `verdict` of an interaction at
-    Holm-adjusted p < `alpha`; a pretreatment that alone leaves less than `toxic` of the viability (p < `alpha`, or
-    untested) is called toxic. A viability (mean of a replicate's wells) at or below `floor` gives a bound, status
+    vehicle, with its p-value. Holm's family is named in `family`; `q_value` (Benjamini and Hochberg) is over all
+    contrasts of one kind, so that strong challenges do not lend their significance to interactions. `verdict` of an
+    interaction at Holm-adjusted p < `alpha`; a pretreatment that alone leaves less than `toxic` of the viability
+    (p < `alpha`, or untested) is called toxic. A viability (mean of a replicate's wells) at or below `floor` gives a bound, status
     "censored", without a test. Raises NotApplicable where there is no pretreatment beside vehicle.
     """
     means = replicate_means(schedule)
@@ -219,6 +195,7 @@ def schedule(
     out = pd.DataFrame(rows)
     named = [drug_and_dose(label) for label in out["pretreatment"]]
     out["pretreatment_drug"], out["pretreatment_um"] = [d for d, _ in named], [x for _, x in named]
+    out["confidence"] = confidence
     out["effect_unit"] = "log2 fold of viability"
     out["fold"], out["fold_ci_low"], out["fold_ci_high"] = (np.exp2(out[c]) for c in ("effect", "ci_low", "ci_high"))
     time = out[hours].apply(lambda r: "".join(f", {v:g} h" for v in r if v == v), axis=1)
@@ -376,9 +353,8 @@ def _numbers(row: Any) -> str:
     if row.status != "estimated":
         return f"{text} (not tested; {n})"
     test = f"t = {row.statistic:.2f}, df = {row.df:.1f}, {equals('p', row.p_value)}, {equals('Holm p', row.p_holm)}"
-    return (
-        f"{text} (95 % interval {interval(row.fold_ci_low, row.fold_ci_high)}; {test}, {equals('q', row.q_value)}; {n})"
-    )
+    limits = f"{100 * row.confidence:g} % interval {interval(row.fold_ci_low, row.fold_ci_high)}"
+    return f"{text} ({limits}; {test}, {equals('q', row.q_value)}; {n})"
 
 
 @figure(

@@ -9,7 +9,7 @@ from all replicates together, where a single replicate's largest or fitted effec
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -181,16 +181,16 @@ def score(
     n_bound = int((known & (result.status == "bound")).sum())
     missing = int(region_.sum() - known.sum())
     nan = float("nan")
-    blank = {"n_cells": int(known.sum()), "n_bound": n_bound, "n_missing": missing, "interval": interval}
+    made = Score(
+        method, region, nan, nan, nan, nan, nan, nan, n, int(known.sum()), n_bound, missing, interval, "not_estimable",
+        result.reason or "the region holds no combination that can be judged",
+    )  # fmt: skip
     if not known.any():
-        reason = result.reason or "the region holds no combination that can be judged"
-        return Score(method, region, nan, nan, nan, nan, nan, nan, n, **blank, status="not_estimable", reason=reason)
+        return made
     theta = region_mean(result.excess, known)
     if n == 1:
-        return Score(
-            method, region, float(theta[0]) * PERCENT, nan, nan, nan, nan, nan, n, **blank, status="not_testable",
-            reason="one biological replicate: no interval and no test",
-        )  # fmt: skip
+        reason = "one biological replicate: no interval and no test"
+        return replace(made, score=float(theta[0]) * PERCENT, status="not_testable", reason=reason)
     if interval == "replicate":
         values = region_mean(excess(surface, method, np.eye(n), margin=margin, seed=seed).excess, known)
         centre = float(np.nanmean(values)) if np.isfinite(values).any() else nan
@@ -207,7 +207,7 @@ def score(
         status, reason = "bound", f"{n_bound} references are lower bounds: the score is at most this"
         low = -np.inf
         p = p / 2 if centre < 0 else 1 - p / 2
-    return Score(
-        method, region, centre * PERCENT, se * PERCENT, float(fit.df), low * PERCENT, high * PERCENT, p, n, **blank,
-        status=status, reason=reason,
+    return replace(
+        made, score=centre * PERCENT, se=se * PERCENT, df=float(fit.df), ci_low=low * PERCENT, ci_high=high * PERCENT,
+        p_value=p, status=status, reason=reason,
     )  # fmt: skip

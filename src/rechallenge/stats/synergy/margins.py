@@ -40,7 +40,7 @@ def fit_margin(surface: Surface, drug: int, means: Floats, totals: Floats) -> Hi
     return Hill(fits.einf[:, None], fits.ec50[:, None], fits.h[:, None])
 
 
-def identifiable(surface: Surface, drug: int, *, alpha: float = 0.05, seed: int = 0) -> tuple[bool, str]:
+def identifiable(surface: Surface, drug: int, *, alpha: float = 0.01, seed: int = 0) -> tuple[bool, str]:
     """Whether the EC50 of a drug alone can be known from its replicates together, and why not.
 
     It cannot where fewer than three doses were given, where the response does not differ from none
@@ -62,7 +62,10 @@ def identifiable(surface: Surface, drug: int, *, alpha: float = 0.05, seed: int 
     if not exact:
         p = float(flat_test(fits, n_sim=999, seed=seed).p_value[0])
         if not p <= alpha:
-            return False, f"drug {drug + 1} alone does not differ from no effect (p = {p:.2g}): its EC50 is not identifiable"
+            return (
+                False,
+                f"drug {drug + 1} alone does not differ from no effect (p = {p:.2g}): its EC50 is not identifiable",
+            )
     if fits.at_bound[0] & AT_BOUND["log_ec50"]:
         return False, f"the EC50 of drug {drug + 1} lies outside the tested doses by two decades or more"
     return True, ""

@@ -27,7 +27,7 @@ def hsa(singles: ArrayLike) -> Floats:
 
 
 def bliss(singles: ArrayLike) -> Floats:
-    """Bliss independence: E = 1 - prod(1 - E_i) over the first axis (Bliss 1939, doi:10.1111/j.1744-7348.1939.tb06990.x).
+    """Bliss independence: E = 1 - prod(1 - E_i) over the first axis (doi:10.1111/j.1744-7348.1939.tb06990.x).
 
     The share that survives one drug meets the next as if it had met none.
     """
@@ -57,7 +57,7 @@ class Hill:
 
 
 def loewe(dose_a: ArrayLike, dose_b: ArrayLike, a: Hill, b: Hill) -> tuple[Floats, Bools]:
-    """Loewe additivity: the effect E with a / D_A(E) + b / D_B(E) = 1 (doi:10.1007/BF01952257), and where it is a bound.
+    """Loewe additivity: the effect E with a / D_A(E) + b / D_B(E) = 1 (doi:10.1007/BF01952257); where it is a bound.
 
     D_A(E) is the dose of A alone with effect E. The sum falls in E, so the root is bracketed by the larger
     single-agent effect and the smaller Einf and found by bisection to rounding. Where the stronger drug alone already
