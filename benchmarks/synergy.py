@@ -146,13 +146,13 @@ def parametric_row(scenario: Scenario, kind: str, truth: float, replicates: int,
             typed += 1
             continue
         value, low, high = np.log(found)
-        bias.append(value - truth)
-        covered.append(low <= truth <= high)
+        if np.isfinite(truth):
+            bias.append(value - truth)
+            covered.append(low <= truth <= high)
         rejected.append(p <= 0.05)
-    line = f"{scenario.name:<22}{kind:<7}{replicates:>2}  {'jackknife':<12}{truth:>7.2f} "
-    line += (
-        f"{np.mean(bias):+7.3f} {100 * np.mean(covered):7.1f} {100 * np.mean(rejected):7.1f}" if bias else f"{'-':>23}"
-    )
+    known = f"{np.mean(bias):+7.3f} {100 * np.mean(covered):7.1f}" if bias else f"{'-':>7} {'-':>7}"
+    tested = f"{100 * np.mean(rejected):7.1f}" if rejected else f"{'-':>7}"
+    line = f"{scenario.name:<22}{kind:<7}{replicates:>2}  {'jackknife':<12}{truth:>7.2f} {known} {tested}"
     return f"{line} {'-':>7} {'-':>7} {100 * typed / n:9.1f}"
 
 

@@ -330,3 +330,8 @@ def test_every_number_reads_back_to_itself(rows: list[tuple[str, float]]) -> Non
     for (_, number), (text, read) in zip(rows, back, strict=True):
         assert float(read or "nan") == number or np.isnan(number)
         assert not text or text[0] not in "=@\t"
+
+
+def test_numbers_of_things_are_whole() -> None:
+    frame = pd.DataFrame({"n": [3.0, np.nan], "n_wells": [2.0, 4.0], "n_eff": [1.5, 2.0], "se": [1.0, 2.0]})
+    assert outputs.csv_bytes(frame).decode().splitlines() == ["n,n_wells,n_eff,se", "3,2,1.5,1.0", ",4,2.0,2.0"]

@@ -160,10 +160,9 @@ def test_options_start_from_the_defaults_and_the_study_s_seed() -> None:
 
 
 def test_a_section_of_a_stream_is_for_all_its_steps_and_that_of_a_step_goes_first() -> None:
-    used, faults = told(test_pipeline_plan={"level": 1}, fit={"level": 0.2, "seed": 3}, other={"seed": 0})
+    used, faults = told(test_pipeline_plan={"level": 0.9}, fit={"level": 0.2, "seed": 3}, other={"seed": 0})
     assert faults == []
-    assert (used["fit"]["level"], used["other"]["level"]) == (0.2, 1.0)
-    assert isinstance(used["other"]["level"], float)
+    assert (used["fit"]["level"], used["other"]["level"]) == (0.2, 0.9)
     assert (used["fit"]["seed"], used["other"]["seed"]) == (3, 0)
 
 
@@ -202,6 +201,11 @@ def test_faults_of_options_say_what_is_wanted(section: str, name: str, value: An
     _, faults = told(**{section: {name: value}})
     assert len(faults) == 1
     assert says in faults[0]
+
+
+@pytest.mark.parametrize("level", [5, -1, 0, 1.0])
+def test_a_fraction_lies_between_0_and_1(level: float) -> None:
+    assert told(fit={"level": level})[1] == ["options.fit.level: this must be between 0 and 1. The default is 0.5."]
 
 
 def test_all_faults_of_all_options_are_reported_at_once() -> None:

@@ -285,3 +285,12 @@ def test_an_address_where_no_scheduler_answers_is_a_sentence() -> None:
     pytest.importorskip("distributed")
     with pytest.raises(RechallengeError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*dask scheduler"):
         workers.make(1, "tcp://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("address", ["foo", "tcp://host", "host:port", "ht tp://x:1", ""])
+def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
+    if not address:
+        assert workers.make(1, address).limit == 1
+        return
+    with pytest.raises(RechallengeError, match="is no address of a Dask scheduler"):
+        workers.make(1, address)

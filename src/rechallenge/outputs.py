@@ -75,7 +75,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     """A table as CSV (see the top of this module for the form)."""
     import pandas as pd
 
-    safe = frame.rename(columns={c: _cell(str(c)) for c in frame.columns})
+    safe = _counts(frame.rename(columns={c: _cell(str(c)) for c in frame.columns}))
     for position, dtype in enumerate(safe.dtypes):
         if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
             column = safe.iloc[:, position]
@@ -86,6 +86,20 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
                 safe.isetitem(position, text.where(~suspect, text.map(_cell)).to_numpy())
     made: str = safe.to_csv(None, index=False, lineterminator="\n", na_rep="")
     return made.encode()
+
+
+def _counts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Numbers of things (`n`, `n_...`) as whole numbers, also where one of them is missing."""
+    import pandas as pd
+
+    for position, name in enumerate(frame.columns):
+        column = frame.iloc[:, position]
+        if (name == "n" or str(name).startswith("n_")) and pd.api.types.is_float_dtype(column.dtype):
+            there = column.dropna()
+            if len(there) and bool((there % 1 == 0).all()):
+                frame = frame.copy(deep=False)
+                frame.isetitem(position, column.astype("Int64"))
+    return frame
 
 
 def _cell(value: Any) -> Any:

@@ -218,7 +218,9 @@ def _toml(path: Path) -> dict[str, Any]:
                 file=str(folder),
             )
         if path.exists() and not path.is_file():
-            raise refuse("unreadable", "it is not a file and cannot be read.", "Replace it by a study file.", file=str(path))
+            raise refuse(
+                "unreadable", "it is not a file and cannot be read.", "Replace it by a study file.", file=str(path)
+            )
         raw = path.read_bytes()
     except FileNotFoundError:
         raise refuse(

@@ -119,6 +119,14 @@ def test_flat_drug_has_no_ec50():
     assert set(excess(surface, "bliss").status[surface.combined]) == {"estimated"}
 
 
+@pytest.mark.parametrize("level", [0.0, 0.4])
+def test_zip_of_an_exactly_flat_drug_is_that_of_its_level(level):
+    effect = bliss([np.where(A > 0, level, 0.0), curve(0.9, 1.0, 1.2).effect(B)])
+    surface = collect([A, B], effect)
+    np.testing.assert_allclose(excess(surface, "zip").excess[0, surface.combined], 0.0, atol=1e-5)
+    assert not identifiable(surface, 0)[0]
+
+
 def test_a_drug_that_is_at_its_maximum_at_every_dose_has_no_ec50():
     surface = collect([A, B], np.where(A > 0, 0.5, 0.0) + 0.4 * curve(1.0, 1.0, 1.0).effect(B))
     ok, why = identifiable(surface, 0)

@@ -34,9 +34,9 @@ PATHWAYS = "doi:10.1038/s41418-017-0012-4"
 VEHICLE = frozenset({"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "medium"})
 #: pathway -> inhibitors and scavengers by the names that labs write
 INHIBITORS: Mapping[str, tuple[str, ...]] = {
-    "ROS": ("NAC", "N-acetylcysteine", "N-acetyl-L-cysteine", "N-acetyl cysteine", "acetylcysteine", "MitoTEMPO"),
+    "ROS": ("NAC", "N-acetylcysteine", "N-acetyl-L-cysteine", "acetylcysteine", "MitoTEMPO"),
     "ferroptosis": ("Ferrostatin-1", "Fer-1", "Liproxstatin-1", "Lip-1", "Deferoxamine", "DFO"),
-    "apoptosis": ("Z-VAD-FMK", "Z-VAD(OMe)-FMK", "Z-VAD", "zVAD", "Q-VD-OPh", "Emricasan"),
+    "apoptosis": ("Z-VAD-FMK", "Z-VAD(OMe)-FMK", "Z-VAD", "Q-VD-OPh", "Emricasan"),
     "necroptosis": ("Necrosulfonamide", "NSA", "Necrostatin-1", "Nec-1", "Necrostatin-1s", "Nec-1s", "GSK'872"),
     "autophagy": (
         "3-MA",
@@ -153,8 +153,8 @@ def _methods(rescue: pd.DataFrame, confidence: float, alpha: float, n_boot: int,
         "The fraction of the killing taken back by an inhibitor is (drug with inhibitor - drug) / (vehicle - drug) on "
         "viability, technical wells averaged and the biological replicate as the unit "
         f"({', '.join(designs) or 'no design complete'}), with Fieller's interval ({FIELLER}) at "
-        f"{100 * confidence:g} %{draws}; it was tested against 0 by the t test of its numerator, adjusted by Holm within "
-        f"model and treatment (called at {alpha:g}) and by Benjamini and Hochberg over all "
+        f"{100 * confidence:g} %{draws}; it was tested against 0 by the t test of its numerator, adjusted by Holm "
+        f"within model and treatment (called at {alpha:g}) and by Benjamini and Hochberg over all "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x). No fraction was estimated where the killing itself was not shown. "
         f"Inhibitors stand for death pathways ({PATHWAYS})."
     )
@@ -366,14 +366,14 @@ def rescue_forest(rescue: pd.DataFrame) -> Any:
     """Forest of the fractions, pathways as colours."""
     import altair as alt
 
-    from rechallenge.report.theme import SINGLE, forest, sized
+    from rechallenge.report.theme import DOUBLE, forest, sized
 
     if rescue.empty:
         return None
     table = rescue.copy()
     table["shown"] = table["pathway"].where(table["pathway"] != "", "not listed")
     table["label"] = table["model"] + ", " + table["treatment"] + ": " + table["inhibitor"]
-    table["note"] = table["reason"].where(table["reason"] != "", table["status"])
+    table["note"] = table["status"].str.replace("_", " ")
     colour = alt.Color("shown:N", title="Pathway", sort=[*INHIBITORS, "not listed"])
     columns = [
         "label",
@@ -390,4 +390,4 @@ def rescue_forest(rescue: pd.DataFrame) -> Any:
     ]
     title = "Fraction of the killing taken back"
     limits = ("effect", "ci_low", "ci_high")
-    return sized(forest(table[columns], "label", *limits, title=title, log=False, color=colour, note="note"), SINGLE)
+    return sized(forest(table[columns], "label", *limits, title=title, log=False, color=colour, note="note"), DOUBLE)

@@ -110,7 +110,7 @@ SCHEDULE = Contract(
         Column("challenge_um", "its concentration; 0 = no challenge", "number", required=True, unit="µM", low=0.0,
                also=("challenge dose", "rechallenge dose")),
         Column("replicate", "biological replicate: an experiment of its own", required=True, also=("experiment",)),
-        Column("viability", "fraction of the cells that got vehicle both times (1 = as vehicle), not per cent", "number",
+        Column("viability", "fraction of cells that got vehicle both times (1 = as vehicle), not per cent", "number",
                required=True, unit="fraction of vehicle", low=0.0, high=3.0, measured=True,
                also=("cell viability", "fraction of vehicle")),
         Column("hours_pre", "hours of pretreatment", "number", unit="h", low=0.0),
@@ -181,8 +181,8 @@ def schedule(
     vehicle, with its p-value. Holm's family is named in `family`; `q_value` (Benjamini and Hochberg) is over all
     contrasts of one kind, so that strong challenges do not lend their significance to interactions. `verdict` of an
     interaction at Holm-adjusted p < `alpha`; a pretreatment that alone leaves less than `toxic` of the viability
-    (p < `alpha`, or untested) is called toxic. A viability (mean of a replicate's wells) at or below `floor` gives a bound, status
-    "censored", without a test. Raises NotApplicable where there is no pretreatment beside vehicle.
+    (p < `alpha`, or untested) is called toxic. A viability (mean of a replicate's wells) at or below `floor` gives a
+    bound, status "censored", without a test. Raises NotApplicable where there is no pretreatment beside vehicle.
     """
     means = replicate_means(schedule)
     rows: list[dict[str, Any]] = []
@@ -413,7 +413,7 @@ def schedule_forest(schedule: pd.DataFrame) -> Any:
     """Forest of the pretreatments alone and of the interactions."""
     import altair as alt
 
-    from rechallenge.report.theme import SINGLE, WONG, forest, sized
+    from rechallenge.report.theme import DOUBLE, WONG, forest, sized
 
     kinds = {PRETREATMENT: "pretreatment alone", INTERACTION: "at re-challenge"}
     table = schedule[schedule["kind"].isin(list(kinds))].copy()
@@ -423,7 +423,7 @@ def schedule_forest(schedule: pd.DataFrame) -> Any:
     table["label"] = table["model"] + ": " + table["contrast"]
     again = table.groupby("label").cumcount()
     table["label"] = table["label"].where(again == 0, table["label"] + " (" + (again + 1).astype(str) + ")")
-    table["note"] = table["reason"].where(table["reason"] != "", table["status"])
+    table["note"] = table["status"].str.replace("_", " ")
     table = table.sort_values(["model", "kind"], key=lambda c: c.map({PRETREATMENT: "0", INTERACTION: "1"}).fillna(c))
     colour = alt.Color(
         "shown:N",
@@ -442,5 +442,5 @@ def schedule_forest(schedule: pd.DataFrame) -> Any:
             color=colour,
             note="note",
         ),
-        SINGLE,
+        DOUBLE,
     )

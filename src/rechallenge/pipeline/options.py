@@ -13,6 +13,9 @@ from rechallenge.analysis import Analysis, Registry
 from rechallenge.faults import Fault
 from rechallenge.study import STUDY_FILE, Study, nearest
 
+#: options that, wherever they occur, are fractions between 0 and 1, both excluded
+FRACTIONS = ("alpha", "confidence", "flat_alpha", "level")
+
 
 @dataclass(frozen=True)
 class _Refused(Exception):
@@ -68,7 +71,9 @@ def _check(section: str, name: str, value: Any, steps: Iterable[Analysis]) -> It
         return
     for s in having:
         try:
-            accepted(value, s.options[name], _hints(s).get(name))
+            taken = accepted(value, s.options[name], _hints(s).get(name))
+            if name in FRACTIONS and isinstance(taken, float) and not 0 < taken < 1:
+                raise _Refused("between 0 and 1")
         except _Refused as e:
             yield Fault(
                 "option-value",

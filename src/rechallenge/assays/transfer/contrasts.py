@@ -29,7 +29,8 @@ PROTECTS, SENSITISES, UNCHANGED, UNTESTED = "protects", "sensitises", "no change
 COLUMNS = (
     "model", "contrast", "kind", "medium", "donor", "donor_treatment", "reference", "modifier", "comparator", "drug",
     "doses_um", "entity", "entity_type", "action", "effect", "effect_unit", "se", "df", "ci_low", "ci_high",
-    "statistic", "p_value", "p_holm", "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "confidence", "design", "family",
+    "statistic", "p_value", "p_holm", "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "confidence",
+    "design", "family",
     "direction", "verdict", "status", "reason", "remark", "source_table", "source_rows",
 )  # fmt: skip
 
@@ -69,7 +70,8 @@ def _methods(transfer: pd.DataFrame, confidence: float, alpha: float, floor: flo
         f"({', '.join(designs) or 'no design complete'}; independent arms after Welch (doi:10.1093/biomet/34.1-2.28) "
         "and Satterthwaite (doi:10.2307/3002019)). "
         f"Intervals are at {100 * confidence:g} %; p-values were adjusted by Holm within recipient, drug and "
-        f"question (media, what is in them; called at {alpha:g}) and by Benjamini and Hochberg over all contrasts (doi:10.1111/j.2517-6161.1995.tb02031.x). "
+        f"question (media, what is in them; called at {alpha:g}) and by Benjamini and Hochberg over all "
+        "contrasts (doi:10.1111/j.2517-6161.1995.tb02031.x). "
         f"Viabilities at or below {floor:g} gave bounds."
     )
 
@@ -88,8 +90,9 @@ def transfer(
     `effect` with `se` and limits is on the log2 scale (`effect_unit`: log2 IC50 or log2 survival), `fold` the same as a
     factor; above 0 the recipient is protected. `entity` is what was taken away (`action` -1) or put in (+1);
     `direction` is +1 where it promotes resistance, at Holm-adjusted p < `alpha`. Holm's families (`family`) are, for
-    a recipient and drug, the media, and what was taken from or put into them. `remark` says how `effect` was read. An antibody is compared with its isotype control where there is one. A viability (mean of a replicate's wells)
-    at or below `floor` gives a bound. Raises NotApplicable where nothing can be compared.
+    a recipient and drug, the media, and what was taken from or put into them. `remark` says how `effect` was read. An
+    antibody is compared with its isotype control where there is one. A viability (mean of a replicate's wells) at or
+    below `floor` gives a bound. Raises NotApplicable where nothing can be compared.
     """
     means = replicate_means(transfer)
     parents = {} if models is None else dict(zip(models["model"], models["parent"].fillna(""), strict=True))

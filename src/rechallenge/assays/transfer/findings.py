@@ -121,13 +121,13 @@ def transfer_forest(transfer: pd.DataFrame) -> Any:
     """Forest of all contrasts."""
     import altair as alt
 
-    from rechallenge.report.theme import MUTED, SINGLE, WONG, forest, sized
+    from rechallenge.report.theme import MUTED, DOUBLE, WONG, forest, sized
 
     if transfer.empty:
         return None
     table = transfer.copy()
     table["label"] = table["model"] + ", " + table["drug"] + ": " + table["contrast"]
-    table["note"] = table["reason"].where(table["reason"] != "", table["status"])
+    table["note"] = table["status"].str.replace("_", " ")
     paint = {PROTECTS: WONG["vermillion"], SENSITISES: WONG["blue"], UNCHANGED: MUTED, UNTESTED: MUTED}
     there = [v for v in paint if v in set(table["verdict"])]
     colour = alt.Color("verdict:N", title="Verdict", scale=alt.Scale(domain=there, range=[paint[v] for v in there]))
@@ -145,4 +145,4 @@ def transfer_forest(transfer: pd.DataFrame) -> Any:
     ]
     limits = ("fold", "fold_ci_low", "fold_ci_high")
     title = "Fold change of IC50 or survival"
-    return sized(forest(table[columns], "label", *limits, title=title, color=colour, note="note"), SINGLE)
+    return sized(forest(table[columns], "label", *limits, title=title, color=colour, note="note"), DOUBLE)

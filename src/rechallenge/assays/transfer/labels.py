@@ -88,16 +88,16 @@ def parse_modifier(label: object) -> tuple[Part, ...]:
 
 
 def _part(text: str) -> Part:
-    plain = plain(text)
-    if plain in ISOTYPE:
+    name = plain(text)
+    if name in ISOTYPE:
         return Part(text, "isotype", 0)
     for start, (entity, kind) in REMOVALS.items():
-        if plain.startswith(start):
+        if name.startswith(start):
             return Part(text, "lost", -1, entity, kind)
     dose = r"(?:[\s(@]+[\d.]+\s*(?:[pnuµμm]?g/m[lL]|[pnuµμ]M|U/m[lL])\)?)?"
     if found := re.fullmatch(rf"(?:\+|plus\s+|recombinant\s+|rh)\s*(.+?){dose}", text):
-        name = re.sub(r"^(?:recombinant\s+|rh)(?=\S)", "", found[1])
-        return Part(text, "added", 1, *factor(name))
+        bare = re.sub(r"^(?:recombinant\s+|rh)(?=\S)", "", found[1])
+        return Part(text, "added", 1, *factor(bare))
     blocks = rf"(?:anti|α)[\s\-]*([A-Za-z].*?)(?:\s+antibody)?{dose}"
     if found := re.fullmatch(blocks, text, flags=re.IGNORECASE):
         return Part(text, "blocked", -1, *factor(found[1]))

@@ -5,6 +5,12 @@ n theta - (n - 1) theta(-r), one per replicate, that behave like independent obs
 so the interval is a t interval with n - 1 degrees of freedom, centred on the estimate of all replicates. For Bliss it
 is almost, for a mean exactly, the t interval over per-replicate scores; for HSA, Loewe and ZIP the references are made
 from all replicates together, where a single replicate's largest or fitted effect would be biased by its own noise.
+
+Coverage of 95 % intervals over 3, 4 and 6 replicates in 300 simulated studies each (`benchmarks/synergy.py`, additive
+surfaces): jackknife 93 to 97 %; single-replicate scores 91 to 96 %; percentile bootstrap 73 to 77, 75 to 81, 88 to
+90 %; studentised bootstrap 100 (open intervals), 93 to 94, 94 to 96 %. Hence the default. On synergistic and
+antagonistic surfaces the jackknife covers 93 to 98 %, but 90 % for ZIP with six replicates and strong antagonism, where
+its smoothing is off by 0.3 per cent of inhibition.
 """
 
 from __future__ import annotations
