@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -50,7 +51,8 @@ def test_the_planted_pathways_are_told_back(result: pd.DataFrame) -> None:
         assert row["ci_low"] < fraction < row["ci_high"], inhibitor
         assert row["boot_low"] <= row["effect"] <= row["boot_high"]
     assert combo["verdict"].to_dict() == {
-        "NAC 5 mM": assay.ALL, "Ferrostatin-1": assay.PART, "Z-VAD-FMK": assay.PART, "Necrosulfonamide": assay.UNCHANGED,
+        "NAC 5 mM": assay.ALL, "Ferrostatin-1": assay.PART, "Z-VAD-FMK": assay.PART,
+        "Necrosulfonamide": assay.UNCHANGED,
         "chloroquine": assay.MORE, "secret": assay.PART,
     }  # fmt: skip
     assert combo.loc["secret", "pathway"] == "" and combo["n"].eq(5).all()
@@ -110,7 +112,7 @@ def test_an_inhibitor_that_acts_alone_is_said() -> None:
     assert "Z-VAD-FMK alone changes viability by −0." in claims["claim"].iloc[0]
 
 
-def test_the_example_keeps_the_contract(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text(assay.RESCUE.example, encoding="utf-8")
     read = read_table(assay.RESCUE, "r.csv", folder=tmp_path)
     assert not [f for f in read.faults if f.severity in ("error", "warning")]

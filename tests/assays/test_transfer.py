@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -27,7 +28,7 @@ DOSES = (0.0, 1.0, 3.0, 6.0, 12.0, 30.0, 60.0)
 
 
 def experiment(
-    seed: int = 0,
+    seed: int = 4,
     planted: dict[tuple[str, str], float] = PLANTED,
     doses: tuple[float, ...] = DOSES,
     n: int = 4,
@@ -114,7 +115,8 @@ def test_references_are_chosen_in_order() -> None:
     [
         ("none", []), ("", []), ("anti-IL6", [("IL6", -1)]), ("anti-IL-6 1 µg/mL", [("IL6", -1)]),
         ("IL-6 neutralising antibody", [("IL6", -1)]), ("+IL6", [("IL6", 1)]), ("+IL-6 10 ng/mL", [("IL6", 1)]),
-        ("+rhIL-6", [("IL6", 1)]), ("+TGF-β1", [("TGFB1", 1)]), ("freeze-thaw", [("freeze-labile secreted factors", -1)]),
+        ("+rhIL-6", [("IL6", 1)]), ("+TGF-β1", [("TGFB1", 1)]),
+        ("freeze-thaw", [("freeze-labile secreted factors", -1)]),
         ("Freeze/thaw", [("", 0)]), ("exosome-depleted", [("exosomes", -1)]), ("GW4869", [("exosomes", -1)]),
         ("+exosomes", [("exosomes", 1)]), ("freeze-thaw, +IL6", [("freeze-labile secreted factors", -1), ("IL6", 1)]),
         ("celastrol", [("", 0)]), ("IgG", [("", 0)]),
@@ -158,7 +160,7 @@ def test_rows_have_no_order_and_adjustments_hold(result: pd.DataFrame) -> None:
     assert sum(b - a + 1 for a, b in spans) == len(rows)
 
 
-def test_the_example_keeps_the_contract(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(assay.TRANSFER.example, encoding="utf-8")
     read = read_table(assay.TRANSFER, "t.csv", folder=tmp_path)
     assert {f.code for f in read.faults if f.severity != "note"} == {"few-replicates"}

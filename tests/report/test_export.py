@@ -64,11 +64,58 @@ def test_without_a_given_width_the_narrower_column_is_taken_where_it_fits():
     assert 'width="183mm"' in svg_of(theme.export("f", scatter().properties(width=1200, height=60)))
 
 
-def test_a_figure_without_room_for_its_plot_is_refused():
+def drawn_width(files: dict[str, bytes]) -> str:
+    return re.match(r'<svg[^>]* width="([\d.]+mm)"', svg_of(files))[1]
+
+
+def test_text_without_limit_takes_the_wide_column_and_is_cut_there():
     data = pd.DataFrame({"v": [1.0], "g": ["w" * 300]})
     wide = alt.Chart(data).mark_bar().encode(x="v", y=alt.Y("g", axis=alt.Axis(labelLimit=2000)))
-    with pytest.raises(theme.FigureError, match=r"figure f: it is .* mm wide and cannot be fitted to 89 mm"):
-        theme.export("f", theme.sized(wide, theme.SINGLE))
+    files = theme.export("f", theme.sized(wide, theme.SINGLE))
+    assert drawn_width(files) == "183mm"
+    assert json.loads(files["json"])["usermeta"]["figure_width"] == pytest.approx(theme.DOUBLE, abs=0.01)
+    assert "…</text>" in svg_of(files)
+    assert pd.read_csv(io.BytesIO(files["csv"]))["g"].tolist() == ["w" * 300]
+
+
+def test_a_drawing_that_cannot_be_cut_is_made_smaller_as_a_whole():
+    data = pd.DataFrame({"v": [1.0] * 90, "g": [f"c{i}" for i in range(90)]})
+    many = alt.hconcat(*[alt.Chart(data).mark_bar().encode(x="v", y="g").properties(width=21) for _ in range(30)])
+    files = theme.export("f", theme.sized(many, theme.SINGLE))
+    assert drawn_width(files) == "183mm"
+    assert '<g transform="scale(0.' in svg_of(files)
+    page = PdfReader(io.BytesIO(files["pdf"])).pages[0].mediabox
+    assert float(page.width) / 72 * 25.4 == pytest.approx(183, abs=0.1)
+
+
+@pytest.mark.parametrize("where", ["forest", "forest left", "matrix", "legend", "facet", "title"])
+def test_a_drug_name_of_220_characters_and_a_long_reason_are_cut_and_kept_in_the_source_data(where):
+    name = ("2-(4-" + "methylphenoxy" * 20)[:220]
+    reason = "the viability of the resistant line stays above half of its vehicle at every tested dose " * 3
+    drug = [name, "lenvatinib"]
+    if where.startswith("forest"):
+        ratio = [np.nan, 0.1 if where == "forest left" else 3.0]
+        table = pd.DataFrame({"drug": drug, "ri": ratio, "low": [np.nan, ratio[1] / 2], "high": [np.nan, ratio[1] * 2]})
+        table["why"] = [reason, ""]
+        chart = theme.forest(table, "drug", "ri", "low", "high", title="Resistance index (fold)", note="why")
+    elif where == "matrix":
+        table = pd.DataFrame({"drug": drug, "line": ["a", "a"], "v": [1.0, 2.0], "said": [reason, "2"]})
+        chart = theme.matrix(table, "drug", "line", "v", text="said", title=name)
+    else:
+        table = scatter(20).data.assign(drug=drug * 10)
+        chart = alt.Chart(table).mark_point().encode(alt.X("x", title=name), alt.Y("y", title=name))
+        if where == "legend":
+            chart = chart.encode(alt.Color("drug", title=name))
+        elif where == "facet":
+            chart = theme.facets(chart.properties(width=90, height=60), table, "drug", columns=2, title=name)
+        else:
+            chart = chart.properties(title=name)
+    files = theme.export("f", theme.sized(chart, theme.SINGLE))
+    assert drawn_width(files) == "89mm"
+    assert "…</text>" in svg_of(files)
+    assert name not in svg_of(files)
+    assert name in files["csv"].decode()
+    assert where != "forest" or reason in files["csv"].decode()
 
 
 def test_pdf_and_svg_hold_their_text_as_text_in_the_right_font():

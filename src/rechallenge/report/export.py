@@ -18,6 +18,8 @@ from rechallenge.report.style import DOUBLE, FONT, PT_PER_MM, SINGLE, theme
 PNG_DPI = 300
 #: a fitted figure may be so many points narrower than its column; the rest is white
 SLACK = 3.0
+#: a plot is no narrower than this, and text that leaves no room is cut to no less than that (points)
+NARROWEST, SHORTEST = 20.0, 70.0
 #: columns of a chart's data whose name begins so are positions on the page and no part of the source data
 DRAWING = "_draw_"
 #: sizes of type that a printed figure may have, in points
@@ -43,8 +45,9 @@ def export(name: str, chart: Any) -> dict[str, bytes]:
     """The files of one figure: `svg` (editable text), `pdf`, `png` (300 dpi), `csv` (the numbers drawn), `json`.
 
     `name` is used in messages alone. The chart may be an Altair chart or a Vega-Lite specification; its data must be
-    inside it. Raises FigureError where it refers to data elsewhere, sets text outside 5 to 8 pt or in a font of its
-    own, or leaves no room for its plot.
+    inside it. Long text is cut with an ellipsis in the drawing alone; where it still leaves no room for the plot, the
+    figure is drawn wider. Raises FigureError where the chart refers to data elsewhere, or sets text outside 5 to 8 pt
+    or in a font of its own.
     """
     spec = specification(chart)
     try:
@@ -206,16 +209,46 @@ def _fitted(spec: dict[str, Any]) -> tuple[str, float, float]:
     """Scale the plots of `spec` (in place) until the whole figure is as wide as its column; SVG, width, height.
 
     Type, labels and legends keep their size, so the width of the whole is close to linear in that of the plots; it
-    moves in steps of whole points. The widest drawing that fits is taken.
+    moves in steps of whole points. The widest drawing that fits is taken. Where text leaves no room in a narrow
+    column the figure takes a wide one, then its text is cut shorter, and at last the whole drawing is made smaller:
+    no figure is lost for its text.
     """
     wanted = spec.get("usermeta", {}).get("figure_width")
-    svg, width, height = _svg(spec)
+    drawn = _svg(spec)
     if wanted is None:
-        wanted = SINGLE if width <= SINGLE else DOUBLE
-        if width <= wanted:
-            return svg, wanted, height
+        wanted = SINGLE if drawn[1] <= SINGLE else DOUBLE
+        if drawn[1] <= wanted:
+            return drawn[0], wanted, drawn[2]
     plots = _plot_widths(spec)
-    tried = {1.0: (svg, width, height)}
+    for width in dict.fromkeys((wanted, max(wanted, DOUBLE))):
+        if (fitting := _fitted_to(spec, plots, drawn, width)) is not None:
+            return _settled(spec, fitting, wanted, width)
+    _cut_text(spec)
+    _scale(plots, 1.0)
+    drawn, width = _svg(spec), max(wanted, DOUBLE)
+    if (fitting := _fitted_to(spec, plots, drawn, width)) is not None:
+        return _settled(spec, fitting, wanted, width)
+    _scale(plots, 1.0)
+    return _settled(spec, _shrunk(drawn, width), wanted, width)
+
+
+def _settled(
+    spec: dict[str, Any], drawn: tuple[str, float, float], wanted: float, width: float
+) -> tuple[str, float, float]:
+    """The drawing with the width of its column, which is written into `spec` where it is not the one asked for."""
+    if width != wanted:
+        spec["usermeta"] = {**spec.get("usermeta", {}), "figure_width": round(width, 3)}
+    return drawn[0], width, drawn[2]
+
+
+def _fitted_to(
+    spec: dict[str, Any], plots: list[tuple[dict[str, Any], str, float]], drawn: tuple[str, float, float], wanted: float
+) -> tuple[str, float, float] | None:
+    """The widest drawing of `spec` (its plots scaled in place) within `wanted` points, None where none is.
+
+    `drawn` is the drawing with the plots unscaled. Plots narrower than `NARROWEST` count as not fitting.
+    """
+    tried = {1.0: drawn}
     while plots and len(tried) < 8:
         fits = {s: w for s, (_, w, _) in tried.items() if w <= wanted}
         if any(w >= wanted - SLACK for w in fits.values()):
@@ -225,17 +258,32 @@ def _fitted(spec: dict[str, Any]) -> tuple[str, float, float]:
             break
         _scale(plots, scale)
         tried[scale] = _svg(spec)
-    fitting = {s: drawn for s, drawn in tried.items() if drawn[1] <= wanted}
+    widths = [before for _, key, before in plots if key == "width"]
+    least = min(1.0, NARROWEST / min(widths)) if widths else 0.0
+    fitting = {s: one for s, one in tried.items() if one[1] <= wanted and s >= least}
     if not fitting:
-        width = min(w for _, w, _ in tried.values())
-        raise FigureError(
-            f"it is {width / PT_PER_MM:.1f} mm wide and cannot be fitted to {wanted / PT_PER_MM:.0f} mm: "
-            "shorten its labels, or split it"
-        )
+        return None
     best = max(fitting, key=lambda s: (fitting[s][1], s))
     _scale(plots, best)
-    svg, width, height = fitting[best]
-    return svg, wanted, height
+    return fitting[best]
+
+
+def _cut_text(spec: dict[str, Any]) -> None:
+    """Limit every text to `SHORTEST` points, also where the figure asks for longer text (in place)."""
+    for node in (*_walk(spec), *_walk(spec["config"])):
+        for key in ("limit", "labelLimit", "titleLimit"):
+            if key in node:
+                node[key] = min(float(node[key]) or SHORTEST, SHORTEST)
+
+
+def _shrunk(drawn: tuple[str, float, float], wanted: float) -> tuple[str, float, float]:
+    """A drawing that is too wide, made smaller as a whole, type included."""
+    svg, width, height = drawn
+    share = wanted / width
+    inner = svg[svg.index(">", svg.index("<svg")) + 1 : svg.rindex("</svg>")]
+    white = f'<rect width="{wanted:.3f}" height="{height * share:g}" fill="white"/>'
+    root = _root(f"{wanted:.3f}", f"{height * share:g}", wanted, height * share)
+    return f'{root}{white}<g transform="scale({share:.6f})">{inner}</g></svg>', wanted, height * share
 
 
 def _next_scale(widths: dict[float, float], wanted: float) -> float:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+#: widest words in place of an interval, in points
+NOTE = 90
 #: how numbers are written on a dose axis: 0.01, 0.1, 1, 10, 1,000 (never 1e-2)
 _PLAIN = "format(datum.value, datum.value >= 1 ? ',.4~r' : '.4~r')"
 
@@ -159,7 +161,7 @@ def forest(
     A finite estimate is a point with its interval. A limit that is infinite (or 0 on a log scale) runs to the edge
     of the plot and ends in an arrow head; a row without estimate but with one finite limit is thereby shown as a
     bound ("at least", "at most"), with a tick at the limit. A row with neither carries the text of column `note`
-    (default 'not estimable'). The source data say so in a column `limits`. `reference` is the line of no effect
+    (default 'not estimable'), cut with an ellipsis where it is long. The source data say so in a column `limits`. `reference` is the line of no effect
     (default 1 on a log scale, else 0).
     """
     import altair as alt
@@ -230,9 +232,17 @@ def forest(
         layers.append(base.mark_tick(orient="vertical", height=5).encode(x("_draw_bound"), tooltip=shown, **given))
     layers.append(base.mark_point(size=18).encode(x(estimate), tooltip=shown, **given))
     if nothing.any():
+        middle = (math.log10(left) + math.log10(right)) / 2 if log else (left + right) / 2
+        beyond = (math.log10(ref) if log else ref) > middle  # then the words run to the left, inside the plot
         layers.append(
             base.transform_filter("isValid(datum._draw_note)")
-            .mark_text(fontSize=SMALL, color=MUTED, align="left", dx=3)
+            .mark_text(
+                fontSize=SMALL,
+                color=MUTED,
+                align="right" if beyond else "left",
+                dx=-3 if beyond else 3,
+                limit=NOTE,
+            )
             .encode(alt.X(datum=ref), text="_draw_note:N")
         )
     return _layered(*layers).properties(width=width, height=alt.Step(row))

@@ -42,6 +42,10 @@ SEQUENTIAL: Literal["viridis"] = "viridis"
 DIVERGING: Literal["blueorange"] = "blueorange"
 
 
+#: widest text in points before it is cut with an ellipsis; the full text stays in the source data
+LONGEST_LABEL, LONGEST_TITLE, LONGEST_TEXT = 110, 230, 160
+
+
 def theme() -> dict[str, Any]:
     """The Vega-Lite `config` of every figure."""
     line = {"domainColor": "black", "tickColor": "black", "domainWidth": 0.5, "tickWidth": 0.5, "tickSize": 3}
@@ -54,6 +58,7 @@ def theme() -> dict[str, Any]:
         "labelColor": "black",
         "titleColor": "black",
     }
+    limits = {"labelLimit": LONGEST_LABEL, "titleLimit": LONGEST_TITLE}
     return {
         "font": FONT,
         "background": "white",
@@ -61,7 +66,7 @@ def theme() -> dict[str, Any]:
         "aria": False,
         "tooltipFormat": {"numberFormat": ".4~g"},
         "view": {"stroke": None, "continuousWidth": 160, "continuousHeight": 110, "step": 10},
-        "axis": {**line, **text, "grid": False, "titlePadding": 3, "labelPadding": 2, "labelLimit": 110},
+        "axis": {**line, **text, "grid": False, "titlePadding": 3, "labelPadding": 2, **limits},
         "axisQuantitative": {"tickCount": 5},
         "legend": {
             **text,
@@ -70,12 +75,13 @@ def theme() -> dict[str, Any]:
             "rowPadding": 1,
             "padding": 0,
             "offset": 6,
-            "labelLimit": 110,
+            **limits,
+            "titleLimit": 150,
             "gradientThickness": 6,
             "gradientLength": 60,
             "titlePadding": 3,
         },
-        "header": {**text, "labelFontSize": LABEL, "labelPadding": 3, "titlePadding": 3, "labelLimit": 150},
+        "header": {**text, "labelFontSize": LABEL, "labelPadding": 3, "titlePadding": 3, **limits, "labelLimit": 150},
         "title": {
             "font": FONT,
             "subtitleFont": FONT,
@@ -84,9 +90,10 @@ def theme() -> dict[str, Any]:
             "fontWeight": "bold",
             "anchor": "start",
             "color": "black",
+            "limit": LONGEST_TITLE,
             "offset": 4,
         },
-        "text": {"font": FONT, "fontSize": LABEL},
+        "text": {"font": FONT, "fontSize": LABEL, "limit": LONGEST_TEXT},
         "mark": {"color": WONG["blue"]},
         "point": {"size": 12, "filled": True, "opacity": 1, "strokeWidth": 0.75},
         "circle": {"size": 12, "opacity": 1},

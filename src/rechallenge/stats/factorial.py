@@ -290,7 +290,8 @@ def ratio(
     result does not depend on what else is computed). Coverage in simulated experiments of three arms (ratios 0, 0.5 and
     1, scatter a tenth of the denominator, blocks and independent arms, 600 each): Fieller's 95 % interval 93 to 97 %
     with three, four and six replicates; the percentile bootstrap 73 to 81 % with three, 80 to 87 % with four and 82 to
-    89 % with six, which is why Fieller's stands first. Raises ValueError as `contrast` does, and where `n_boot` is negative.
+    89 % with six, which is why Fieller's stands first. Raises ValueError as `contrast` does, and where `n_boot` is
+    negative.
     """
     from scipy.stats import t as student
 

@@ -74,7 +74,7 @@ def _numbers(row: Any) -> str:
 @figure(
     title="Viability in conditioned medium",
     caption="Viability over dose in every medium, one panel per recipient and drug. Points are biological replicates "
-    "(technical wells averaged), lines join their means.",
+    "(technical wells averaged), bars their means.",
 )
 def transfer_viability(transfer_table: pd.DataFrame) -> Any:
     """Every replicate of every medium over the doses."""
@@ -121,7 +121,7 @@ def transfer_forest(transfer: pd.DataFrame) -> Any:
     """Forest of all contrasts."""
     import altair as alt
 
-    from rechallenge.report.theme import MUTED, DOUBLE, WONG, forest, sized
+    from rechallenge.report.theme import DOUBLE, MUTED, WONG, forest, sized
 
     if transfer.empty:
         return None
