@@ -11,7 +11,7 @@ from scipy.optimize import brentq, least_squares
 from scipy.stats import f as fisher
 from scipy.stats import t as student
 
-from rechallenge.stats.hill import HillFits, ec50_interval, fit_hill, ic50_interval
+from rechallenge.stats.hill import AT_BOUND, HillFits, ec50_interval, fit_hill, ic50_interval, log_ratio
 from rechallenge.stats.hill.bootstrap import resamples, weighted_quantile
 
 Floats = NDArray[np.float64]
@@ -246,3 +246,22 @@ def test_residual_and_bootstrap_intervals_fall_short_where_replicates_differ() -
     for method in ("delta", "bootstrap"):
         interval = ic50_interval(fits, 0.5, method=method)  # type: ignore[arg-type]
         assert np.mean((interval.lo <= 1.2) & (interval.hi >= 1.2)) < 0.85
+
+
+def test_a_step_between_two_doses_is_not_taken_for_a_known_slope() -> None:
+    """With the slope at its bound the linear interval covered 2 % of such curves, and 80 % over all."""
+    rng = np.random.default_rng(4)
+    doses, true, n, groups = 100 / 10 ** (np.arange(9) / 2), 5.0, 400, 4
+    y = 1 / (1 + (doses / true) ** 5) + rng.normal(0, 0.05, (n, groups, doses.size))
+    curve, replicate, which = np.indices(y.shape).reshape(3, -1)
+    fits = fit_hill(curve, doses[which], y.ravel(), replicate=replicate, e0=1.0)
+    steep = (fits.at_bound & AT_BOUND["h"]) != 0
+    assert 0.05 < steep.mean() < 0.6
+    for method in ("auto", "delta", "profile"):
+        found = ic50_interval(fits, 0.5, method=method)  # type: ignore[arg-type]
+        holds = (found.lo <= true) & (true <= found.hi)
+        assert holds[steep].mean() > 0.9
+        assert holds.mean() > 0.92
+    pairs = rng.permutation(n).reshape(2, -1)
+    p = log_ratio(fits, pairs[0], pairs[1], 0.5).p_value
+    assert (p < 0.05).mean() < 0.08

@@ -26,17 +26,28 @@ FRONT = {
     "combinations": "Combinations",
     "next_experiment": "The next experiment",
 }
+#: drugs of one line that the first screen names, the strongest first; the others are in the table
+NAMED = 6
 Verdict = Literal["resistant", "sensitive", "alike", "untold"]
 
 
 @dataclass(frozen=True)
 class Point:
-    """One line under the answer: a label, a sentence, and particulars; `target` is a section to go to."""
+    """One line under the answer: a label, a sentence, and particulars; `target` is a section to go to.
+
+    `rest` says, item by item, how many more there are than the item names (0: it names all).
+    """
 
     label: str
     text: str
     items: tuple[str, ...] = ()
     target: str = ""
+    rest: tuple[int, ...] = ()
+
+    @property
+    def lines(self) -> tuple[tuple[str, int], ...]:
+        """Each item with how many more there are."""
+        return tuple(zip(self.items, self.rest or (0,) * len(self.items), strict=True))
 
 
 @dataclass(frozen=True)
@@ -253,11 +264,12 @@ def _others(record: RunRecord) -> Iterable[Point]:
     rest = table[~asked] if asked.any() else table.iloc[:0]
     target = "table-resistance_index"
 
-    def by_model(rows: pd.DataFrame) -> tuple[str, ...]:
+    def point(label: str, text: str, rows: pd.DataFrame) -> Point:
         said: dict[str, list[tuple[float, str]]] = {}
         for _, r in rows.iterrows():
             said.setdefault(str(r["model"]), []).append((-_strength(r), f"{_drug(r)} {_brief(r)}"))
-        return tuple(f"{model}: {', '.join(text for _, text in sorted(drugs))}" for model, drugs in said.items())
+        items = tuple(f"{m}: {', '.join(text for _, text in sorted(drugs)[:NAMED])}" for m, drugs in said.items())
+        return Point(label, text, items, target, tuple(max(0, len(drugs) - NAMED) for drugs in said.values()))
 
     if len(rest):
         tested = words.counted(len(rest), "comparison")
@@ -265,17 +277,17 @@ def _others(record: RunRecord) -> Iterable[Point]:
         scale = f"resistance index, {ci} in brackets"
         text = f"Shown in {len(crossed)} of {tested} with other drugs ({scale})."
         text = text if len(crossed) else f"None shown in {tested} with other drugs."
-        yield Point("Cross-resistance", text, by_model(crossed), target)
+        yield point("Cross-resistance", text, crossed)
     sensitive = table[table["verdict"] == "sensitive"]
     compared = words.counted(len(table), "comparison")
     text = f"Shown in {len(sensitive)} of {compared}: the drug acts more strongly on the resistant line."
     if sensitive.empty:
         text = f"None shown in {compared}."
-    yield Point("Collateral sensitivity", text, by_model(sensitive), target)
+    yield point("Collateral sensitivity", text, sensitive)
     alike = table[table["verdict"] == "alike"]
     if len(alike):
         text = "Resistant line and parent were not told apart, which is no proof that they are alike: see the interval."
-        yield Point("No difference shown", text, by_model(alike), target)
+        yield point("No difference shown", text, alike)
     untold = table[table["verdict"] == "untold"]
     if len(untold):
         items = tuple(

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 ROWS, CLAIMS, EXCLUDED = 100, 60, 300
 #: a static picture or specification larger than this (bytes) is replaced by a bitmap, or left to the files
 HEAVY_PICTURE, HEAVY_SPEC = 400_000, 2_000_000
+#: figures of a stream that are shown at once and can be explored; the further ones are static pictures behind a click
+FIGURES = 12
 
 
 def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = None) -> str:
@@ -168,13 +170,16 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
     same = Counter((f.step, f.title) for f in record.figures)
     seen: Counter[tuple[str, str]] = Counter()
     made: list[dict[str, Any]] = []
+    places: Counter[str] = Counter()
     for f in record.figures:
         key = (f.step, f.title)
         seen[key] += 1
         title = f"{f.title} ({seen[key]} of {same[key]})" if same[key] > 1 else f.title
         about = (f.step, *(steps[f.step].inputs if f.step in steps else ()))
         judges = any(word in f.step for word in ("quality", "plate"))
-        made.append({**_figure(f, title), "place": "quality" if judges else f"stream:{f.stream}", "about": set(about)})
+        place = "quality" if judges else f"stream:{f.stream}"
+        places[place] += 1
+        made.append({**_figure(f, title, further=places[place] > FIGURES), "place": place, "about": set(about)})
     order = {name: i for i, name in enumerate(_stream_names(record))}
     made.sort(key=lambda one: order.get(one["place"].removeprefix("stream:"), len(order)))
     said: dict[str, int] = {}
@@ -186,18 +191,22 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
     return made
 
 
-def _figure(figure: FigureRecord, title: str) -> dict[str, Any]:
-    """What the template needs of a figure; `spec` is None where it is too large to be drawn in the page."""
+def _figure(figure: FigureRecord, title: str, *, further: bool = False) -> dict[str, Any]:
+    """What the template needs of a figure; `spec` is None where it is too large to be drawn in the page.
+
+    A `further` figure has no `spec`, and of its static pictures the smaller one.
+    """
     svg, png = figure.files.get("svg", b""), figure.files.get("png", b"")
     picture = ""
-    if svg and (len(svg) <= HEAVY_PICTURE or not png):
+    heavy = len(svg) > (min(HEAVY_PICTURE, len(png) * 4 / 3) if further else HEAVY_PICTURE)
+    if svg and not (heavy and png):
         text = svg.decode()
         text = text if "'" in text else text.replace('"', "'")  # which need not be escaped in an address
         picture = "data:image/svg+xml," + quote(text, safe=" !$()*+,/:;=?@~-_.'")
     elif png:
         picture = "data:image/png;base64," + base64.b64encode(png).decode()
     width = float(figure.spec.get("usermeta", {}).get("figure_width", 0) or 0) or _width_of(svg)
-    light = len(json.dumps(figure.spec)) <= HEAVY_SPEC
+    light = not further and len(json.dumps(figure.spec)) <= HEAVY_SPEC
     stem = quote(figure.name, "")
     return {
         "name": figure.name,
@@ -205,6 +214,7 @@ def _figure(figure: FigureRecord, title: str) -> dict[str, Any]:
         "caption": figure.caption,
         "alt": ". ".join(t.rstrip(".") for t in (title, figure.caption) if t) + ".",
         "picture": picture,
+        "further": further,
         "wide": width > DOUBLE * 0.75,
         "files": [
             (form.upper(), f"source_data/{stem}.csv" if form == "csv" else f"figures/{stem}.{form}")

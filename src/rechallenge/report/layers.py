@@ -309,7 +309,7 @@ def matrix(
         else:
             dark = alt.expr.isValid(alt.datum[value]) & ((position < 0.22) | (position > 0.85))
         layers.append(
-            base.mark_text(fontSize=SMALL).encode(
+            base.mark_text(fontSize=SMALL, limit=3 * cell).encode(
                 text=f"{text}:N", color=alt.when(dark).then(alt.value("white")).otherwise(alt.value("black"))
             )
         )

@@ -76,7 +76,7 @@ def theme() -> dict[str, Any]:
             "padding": 0,
             "offset": 6,
             **limits,
-            "titleLimit": 150,
+            "titleLimit": LONGEST_LABEL,
             "gradientThickness": 6,
             "gradientLength": 60,
             "titlePadding": 3,

@@ -80,7 +80,9 @@ def fit_curves(table: pd.DataFrame, **options: Any) -> pd.DataFrame:
 
     `table` holds model (or cell_line), drug (or compound), dose_um (or dose) in µM and viability (fraction of vehicle)
     or signal with well_type; replicate, plate and the columns that tell curves apart (perturbation, medium, stage,
-    hours) where there are any. Without `replicate` all rows are one biological replicate. Options of `responses`
+    hours) where there are any. Without `replicate` all rows are one biological
+    replicate, of which the rows of a dose are technical wells (n = 1, no test): plates are not taken for replicates.
+    Options of `responses`
     (vehicle, centre, positive) and of `curves` are passed on. Raises ValueError where a column is missing or an
     option unknown, `rechallenge.faults.NotApplicable` where nothing can be fitted.
     """

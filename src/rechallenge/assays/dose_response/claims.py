@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims
-from rechallenge.assays.dose_response.resistance import COLLATERAL, CROSS, PLAIN, SELECTING
+from rechallenge.assays.dose_response.resistance import COLLATERAL, CROSS, PLAIN, SELECTING, UNTESTED
 from rechallenge.assays.dose_response.rules import each
 from rechallenge.assays.dose_response.trend import FALLS, RISES
 from rechallenge.evidence import claim_table
+from rechallenge.report.words import equals
 
 STREAM = "dose_response"
 _UP = (SELECTING, CROSS, PLAIN)
@@ -26,11 +27,6 @@ def number(value: float, digits: int = 3) -> str:
     if not np.isfinite(value):
         return "infinity" if value > 0 else "0"
     return f"{value:.{digits}g}" if abs(value) < 1000 else f"{value:,.0f}"
-
-
-def p_text(value: float) -> str:
-    """`p = 0.012`, `p < 0.0001`."""
-    return "p < 0.0001" if value < 1e-4 else f"p = {value:.2g}"
 
 
 def where(row: Any, *names: str) -> str:
@@ -53,14 +49,14 @@ def _log2(value: float) -> float:
 def _ratio_words(row: Any, ratio: float, bound: str, name: str, n: str) -> str:
     """The estimate or bound of a ratio, with its interval, test and n."""
     interval = f"95 % interval {number(row.ci_low)} to {number(row.ci_high)}"
-    test = f"t = {row.statistic:.2f}, df = {row.df:.1f}, {p_text(row.p_value)}, q = {row.q_value:.2g}"
+    test = f"t = {row.statistic:.2f}, df = {row.df:.1f}, {equals('p', row.p_value)}, {equals('q', row.q_value)}"
     if row.status == "estimated":
         return f"{name} {number(ratio)} ({interval}; {test}; {n})"
     if row.status == "censored":
         limit = f"above {number(row.ci_low)}" if bound == "above" else f"below {number(row.ci_high)}"
         return f"{name} {limit} ({n})"
     if row.status == "not_testable" and ratio == ratio:
-        return f"{name} {number(ratio)} ({interval}, from the scatter within the experiment; not tested; {n})"
+        return f"{name} {number(ratio)} ({interval}, from the scatter within the experiment; no test; {n})"
     return f"{name} not determined"
 
 
@@ -77,6 +73,19 @@ def _estimate(row: Any, log2_ratio: float) -> dict[str, Any]:
     return out
 
 
+def _dose(ic50: str) -> str:
+    """`IC50 13.2 µM`, or that there is none."""
+    return f"IC50 {ic50} µM" if ic50 else "IC50 not determined"
+
+
+def _doses(first: str, second: str) -> str:
+    """Two IC50s side by side: `IC50 50.6 against 13 µM`."""
+    if first and second:
+        return f"IC50 {first} against {second} µM"
+    one, other = (f"{v} µM" if v else "not determined" for v in (first, second))
+    return f"IC50 {one} against {other}" if first or second else "both IC50s not determined"
+
+
 def _sentence(text: str, reason: object) -> str:
     """One sentence, with the reason of its status where there is one."""
     why = str(reason) if reason == reason and reason else ""
@@ -89,11 +98,15 @@ def resistance_claims(resistance_index: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in each(resistance_index):
         n = f"n = {row.n_resistant:.0f} and {row.n_parental:.0f} biological replicates"
-        text = (
-            f"{row.drug}{where(row, 'medium', 'stage', 'hours')}: {row.verdict} in {row.model} against {row.parent}, "
-            f"IC50 {row.ic50_resistant or 'n.d.'} against {row.ic50_parental or 'n.d.'} µM, "
-            + _ratio_words(row, row.ri, row.ri_bound, "resistance index", n)
-        )
+        named = f"{row.drug}{where(row, 'medium', 'stage', 'hours')}"
+        if row.verdict == UNTESTED:
+            text = f"{named}: {_dose(row.ic50_resistant)} in {row.model}; no resistance index"
+        else:
+            text = (
+                f"{named}: {row.verdict} in {row.model} against {row.parent}, "
+                f"{_doses(row.ic50_resistant, row.ic50_parental)}, "
+                + _ratio_words(row, row.ri, row.ri_bound, "resistance index", n)
+            )
         rows.append(
             {
                 "entity": row.drug,
@@ -126,8 +139,8 @@ def stage_claims(stage_trend: pd.DataFrame) -> pd.DataFrame:
             out |= {name: getattr(row, name) for name in ("se", "statistic", "p_value", "q_value", "n")}
             text += (
                 f", {number(row.fold_per_stage)}-fold per stage (95 % interval {number(row.ci_low)} to "
-                f"{number(row.ci_high)}; t = {row.statistic:.2f}, df = {row.df:.0f}, {p_text(row.p_value)}, "
-                f"q = {row.q_value:.2g}; n = {row.n:.0f} stages)"
+                f"{number(row.ci_high)}; t = {row.statistic:.2f}, df = {row.df:.0f}, {equals('p', row.p_value)}, "
+                f"{equals('q', row.q_value)}; n = {row.n:.0f} stages)"
             )
         rows.append(
             {
@@ -159,12 +172,14 @@ def perturbation_claims(perturbation_shift: pd.DataFrame) -> pd.DataFrame:
     for row in each(perturbation_shift[perturbation_shift["gene"] != ""]):
         role = {1: "promotes resistance", -1: "opposes resistance"}.get(row.direction, "no effect on resistance shown")
         n = f"n = {row.n_changed:.0f} and {row.n_control:.0f} biological replicates"
-        text = (
-            f"{row.gene}: {role} to {row.drug} in {row.model}{where(row, 'medium', 'stage', 'hours')}; "
-            f"{row.perturbation} ({row.action}) against {row.control or 'no control'}: IC50 {row.ic50 or 'n.d.'} "
-            f"against {row.ic50_control or 'n.d.'} µM, "
-            + _ratio_words(row, row.ratio, row.ratio_bound, "ratio of IC50s", n)
-        )
+        named = f"{row.gene}: {role} to {row.drug} in {row.model}{where(row, 'medium', 'stage', 'hours')}"
+        made = f"{row.perturbation} ({row.action})"
+        if row.verdict == UNTESTED:
+            text = f"{named}; {made}: {_dose(row.ic50)}, no control to compare with"
+        else:
+            text = f"{named}; {made} against {row.control}: {_doses(row.ic50, row.ic50_control)}, " + _ratio_words(
+                row, row.ratio, row.ratio_bound, "ratio of IC50s", n
+            )
         rows.append(
             {
                 "entity": row.gene,

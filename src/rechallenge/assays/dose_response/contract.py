@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from rechallenge.assays.dose_response.readings import (
+    LOWEST_VIABILITY,
+    blank_below_vehicle,
+    no_blank,
+    slightly_negative,
+    viability_goes_first,
+)
 from rechallenge.assays.dose_response.rules import (
     WELL_TYPES,
     biological_replicates,
     complete_samples,
     enough_doses,
+    one_name_a_drug,
     pairs_tested,
     plausible_doses,
     vehicle_on_every_plate,
@@ -63,7 +71,7 @@ VIABILITY = Contract(
             "signal as a fraction of vehicle (1 = as vehicle), not per cent",
             "number",
             unit="fraction of vehicle",
-            low=0.0,
+            low=LOWEST_VIABILITY,
             high=3.0,
             measured=True,
             also=(
@@ -150,11 +158,16 @@ VIABILITY = Contract(
     rules=(
         complete_samples,
         vehicle_on_every_plate,
+        blank_below_vehicle,
+        no_blank,
+        slightly_negative,
+        viability_goes_first,
         wells_once,
         zero_dose_is_vehicle,
         enough_doses,
         biological_replicates,
         plausible_doses,
+        one_name_a_drug,
         pairs_tested,
     ),
     example=(

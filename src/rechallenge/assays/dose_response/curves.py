@@ -19,6 +19,7 @@ from rechallenge.assays.dose_response.fitting import (
 )
 from rechallenge.assays.dose_response.metrics import growth_rate_metrics
 from rechallenge.assays.dose_response.normalise import join_rows
+from rechallenge.assays.dose_response.rising import rise_of_response
 from rechallenge.assays.dose_response.rules import CURVE
 from rechallenge.assays.dose_response.settle import settle
 from rechallenge.stats.multiplicity import bh
@@ -81,6 +82,8 @@ COLUMNS = (
     "at_bound",
     "parameters",
     "covariance",
+    "ic50_step_low_um",
+    "ic50_step_high_um",
     "replicate_pull",
     "source_table",
     "source_rows",
@@ -108,8 +111,8 @@ def _methods(
         f"(doi:10.1371/journal.pone.0146021), {start}. IC50 is absolute (viability {level:g}), EC50 relative. "
         f"Intervals ({100 * confidence:g} %) hold the doses whose fitted response does not differ from {level:g} "
         "(doi:10.1111/j.2517-6161.1954.tb00159.x), with the variance between biological replicates where there are two "
-        "or more. An IC50 outside the tested doses is given as a bound. A flat line was tested by F. The drug "
-        "sensitivity score follows doi:10.1038/srep05193."
+        "or more. An IC50 outside the tested doses is given as a bound, and not at all where viability rises with "
+        "dose. A flat line was tested by F. The drug sensitivity score follows doi:10.1038/srep05193."
         + (
             " Growth-rate metrics follow doi:10.1038/nmeth.3853."
             if len(curves) and (curves["gr_max"].notna()).any()
@@ -151,11 +154,14 @@ def curves(
     stay between their bounds.
 
     Doses in µM. `ic50_um` is NaN unless `status` is "estimated"; where it is "censored", `ic50_bound` says on which
-    side of `ic50_bound_um` (the highest or lowest dose) it lies and the open limit is inf or 0. `auc` is per decade
+    side of `ic50_bound_um` (the highest or lowest dose) it lies and the open limit is inf or 0. A response that rises
+    with dose (see `rise_of_response`), or comes back above the level, has neither. `auc` is per decade
     of dose over the tested range, `auc_normalised` its mean height, `auc_se` and `auc_df` the spread of areas between
     biological replicates. `df` and `log10_ic50_se` belong to log10 of the IC50 in µM. The F test asks whether
     the response depends on the dose, with the response without drug free. `parameters` (slope, Einf, E0, ln EC50 as
-    fitted), their `covariance` (lower triangle) and `replicate_pull` (by how much each biological replicate moves
+    fitted), their `covariance` (lower triangle), `ic50_step_low_um` and
+    `ic50_step_high_um` (the tested doses between which a curve steeper than its doses can show passes the level, else
+    empty) and `replicate_pull` (by how much each biological replicate moves
     log10 IC50) are what later comparisons and figures are made from. Raises NotApplicable where nothing
     can be fitted, ValueError for unknown options.
     """
@@ -180,6 +186,7 @@ def curves(
     dosed = points[points["dose_um"] > 0]
     joined = joined.join(effect_of_dose(points, total, chosen))
     joined = joined.join(mean_response(dosed))
+    joined = joined.join(rise_of_response(dosed, total, level))
     joined["fit_note"] = ""
     out = pd.concat([table, settle(joined, chosen)], axis=1)
     out["level"] = level

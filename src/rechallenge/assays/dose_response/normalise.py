@@ -48,13 +48,15 @@ def wells(viability: pd.DataFrame | None, plates: pd.DataFrame | None = None) ->
     """One tidy table of wells from the two kinds of input, every column there and typed.
 
     Adds `row` and `column` of the well (counted from 1, NaN where unknown). A table that never went through
-    reading may lack everything but model, drug, dose_um and one of viability and signal: the replicate is then one,
-    the plate the replicate's. Raises ValueError where one of those columns is missing, NotApplicable where there is
-    no table.
+    reading may lack everything but model, drug, dose_um and one of viability and signal: all its rows are then one
+    biological replicate (whatever their plates: plates may be technical), the plate the replicate's. Raises ValueError where one of those columns is missing, NotApplicable where there is
+    no table or it has no rows.
     """
     given = {"viability": viability, "plates": plates}
     parts = [_tidy(t).assign(source_table=name) for name, t in given.items() if t is not None and len(t)]
     if not parts:
+        if any(t is not None for t in given.values()):
+            raise NotApplicable("The table has no rows.")
         raise NotApplicable("There is neither a table of viability nor one of plates.")
     out = pd.concat(parts, ignore_index=True)
     positions = {w: parse_well(w) for w in out["well"].unique() if w}
@@ -81,7 +83,9 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     out["well_type"] = types_of(given)
     out.loc[out["well_type"].isin(["vehicle", "blank"]), "dose_um"] = 0.0
     bare = (out["replicate"] == "") & (out["well_type"] != "blank")
-    out["replicate"] = out["replicate"].mask(bare, out["plate"].where(out["plate"] != "", "1"))
+    # Wells without drug may leave the replicate to their plate; samples may not: a plate is no experiment of its own.
+    own = (out["well_type"] == "vehicle") & (out["plate"] != "") & (out["replicate"] != "").any()
+    out["replicate"] = out["replicate"].mask(bare, out["plate"].where(own, "1"))
     # Signals without plate names: the wells of one replicate and model are taken as read together.
     out["plate"] = out["plate"].where(out["plate"] != "", out["replicate"])
     out["_file"] = given["_file"].astype(str) if "_file" in given.columns else ""

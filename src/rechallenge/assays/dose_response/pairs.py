@@ -112,7 +112,15 @@ def located(curves: pd.DataFrame) -> Located:
         df=df,
         code=code,
         replicate=_column(curves, "n_replicates") >= 2,
+        step_lo=_logged(curves, "ic50_step_low_um"),
+        step_hi=_logged(curves, "ic50_step_high_um"),
     )
+
+
+def _logged(curves: pd.DataFrame, name: str) -> Floats:
+    """Natural log of a column of doses; -inf for 0."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(_column(curves, name)))
 
 
 def _limits(at: Located, t: Floats) -> tuple[Floats, Floats]:

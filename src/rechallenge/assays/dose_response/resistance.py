@@ -60,7 +60,14 @@ SELECTING, CROSS, PLAIN, COLLATERAL = (
     "resistance",
     "collateral sensitivity",
 )
-NO_CHANGE, UNTESTED = "no change shown", "not tested"
+NO_CHANGE, UNDETERMINED = "no change shown", "not determined"
+#: no data: one of the two curves is not there
+UNTESTED = "not tested"
+#: what every ratio says of its test
+INVERSION = (
+    "The p-value is one minus the highest confidence at which the interval leaves out 1 (the intervals are not symmetric), and t "
+    "is that of this interval, so it differs from the estimate over its standard error"
+)
 
 
 def filled(curves: pd.DataFrame) -> pd.DataFrame:
@@ -128,7 +135,7 @@ def selecting(text: str) -> set[str]:
 
 def _verdict(row: Any, alpha: float) -> str:
     if not row.q_value < alpha:
-        return NO_CHANGE if row.p_value == row.p_value else UNTESTED
+        return NO_CHANGE if row.p_value == row.p_value else UNDETERMINED
     up = row.ratio_bound == "above" or row.log2_ratio > 0
     if not up:
         return COLLATERAL
@@ -145,7 +152,7 @@ def _methods(resistance_index: pd.DataFrame, alpha: float, paired: bool, confide
         f"scale from the intervals of both IC50s ({MOVER}) with Welch-Satterthwaite degrees of freedom; the biological "
         f"replicate is the unit{', replicates paired by experiment' if paired else ''}. Intervals are "
         f"{100 * confidence:g} %, p-values two-sided for an index of 1, adjusted over {made} tests by Benjamini and "
-        f"Hochberg ({BH}); called at q < {alpha:g}. An IC50 outside the tested doses gives a bound."
+        f"Hochberg ({BH}); called at q < {alpha:g}. An IC50 outside the tested doses gives a bound. {INVERSION}."
     )
 
 
@@ -167,7 +174,7 @@ def resistance_index(
     `ri` is NaN unless `status` is "estimated" or "not_testable" (fewer than two biological replicates on a side: no
     p-value); "censored" means a bound: above `ci_low` or below `ci_high` as `ri_bound` says. `verdict` at q < `alpha`:
     resistance to the selecting drug, cross-resistance, resistance (selecting drug not given), collateral sensitivity,
-    no change shown, or not tested. `log2_ri` and `se` are log2; the IC50s are text in µM, with > and < for bounds.
+    no change shown, not determined (no test can be made), or not tested (no curve of the parent). `log2_ri` and `se` are log2; the IC50s are text in µM, with > and < for bounds.
     Raises NotApplicable where no resistant model with a parent has a curve.
     """
     table = filled(curves)
@@ -203,6 +210,7 @@ def resistance_index(
     out["ratio_bound"] = out["ratio_bound"].fillna("")
     out["q_value"] = bh(out["p_value"])
     out["verdict"] = [_verdict(row, alpha) for row in each(out)]
+    out["verdict"] = out["verdict"].mask(alone, UNTESTED)
     out["ic50_resistant"] = [ic50_text(table, i) for i in out["_first"]]
     out["ic50_parental"] = [ic50_text(table, i) if i >= 0 else "" for i in out["_second"]]
     out = with_sources(out, table, zip(out["_first"], out["_second"], strict=True))
@@ -246,17 +254,19 @@ def _cell(row: Any) -> str:
         return f">{row.ci_low:.2g}"
     if row.ri_bound == "below" and np.isfinite(row.ci_high):
         return f"<{row.ci_high:.2g}"
-    return f"{row.ri:.2g}" if row.ri == row.ri else "n.d."
+    if row.ri == row.ri:
+        return f"{row.ri:.2g}"
+    return "n.t." if row.verdict == UNTESTED else "n.d."
 
 
 @analysis(
-    title="Cross-resistance", methods="Cells of the cross-resistance matrix are typed: an index, a bound, or n.d."
+    title="Cross-resistance", methods="Cells of the cross-resistance matrix are typed: an index, a bound, n.d. or n.t."
 )
 def cross_resistance(resistance_index: pd.DataFrame) -> pd.DataFrame:
     """The matrix drug x resistant line in long form, each cell typed, and the pattern of every drug over the lines.
 
     `cell` is the text of the cell: an index, a bound (`>3.1`, `<0.4`: the limit that holds with the confidence of the
-    intervals), or n.d.; `log2_shown` is the number for its colour (the bound where there is one). A line that was
+    intervals), n.d. (not determined) or n.t. (not tested: no curve of the parent); `log2_shown` is the number for its colour (the bound where there is one). A line that was
     tested at several stages stands there once, without a stage or at its last one. `pattern`: what the lines tested
     with that drug have in common. Lines are replications of each other, not more n.
     """
@@ -269,19 +279,21 @@ def cross_resistance(resistance_index: pd.DataFrame) -> pd.DataFrame:
     shown = out["ri"].where(out["ri_bound"] == "", limit)
     out["log2_shown"] = np.log2(shown.where((shown > 0) & np.isfinite(shown)))
     up = out["verdict"].isin([SELECTING, CROSS, PLAIN])
-    down, tested = out["verdict"] == COLLATERAL, out["verdict"] != UNTESTED
+    down, tested = out["verdict"] == COLLATERAL, ~out["verdict"].isin([UNTESTED, UNDETERMINED])
     lines = pd.DataFrame({"drug": out["drug"], "model": out["model"], "up": up, "down": down, "tested": tested})
     per_line = lines.groupby(["drug", "model"]).any().groupby(level="drug").sum()
     for name, column in (("n_lines", "tested"), ("n_resistant", "up"), ("n_sensitive", "down")):
         out[name] = out["drug"].map(per_line[column]).astype("int64")
     out["pattern"] = [_pattern(row) for row in each(out)]
+    none = (out["verdict"] == UNTESTED).groupby(out["drug"]).transform("all")
+    out["pattern"] = out["pattern"].mask(none, UNTESTED)
     keep = ["drug", "model", "parent", "medium", "stage", "hours", "cell", "log2_shown", "status", "verdict", "pattern"]
     return out.loc[:, [*keep, "n_lines", "n_resistant", "n_sensitive"]]
 
 
 def _pattern(row: Any) -> str:
     if row.n_lines == 0:
-        return "not tested"
+        return UNDETERMINED
     if row.n_resistant and row.n_sensitive:
         return "resistant in some lines, sensitive in others"
     for n, word in ((row.n_resistant, "resistant"), (row.n_sensitive, "collaterally sensitive")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -26,13 +27,15 @@ def each(frame: pd.DataFrame) -> Iterator[Any]:
     yield from frame.itertuples()
 
 
-def _text(frame: pd.DataFrame, name: str) -> pd.Series:
+def texts(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column as text without blanks around it; empty where missing."""
     if name not in frame.columns:
         return pd.Series("", index=frame.index, dtype=object)
     return frame[name].astype(object).where(frame[name].notna(), "").astype(str).str.strip()
 
 
-def _number(frame: pd.DataFrame, name: str) -> pd.Series:
+def numbers(frame: pd.DataFrame, name: str) -> pd.Series:
+    """A column as numbers; NaN where missing."""
     if name not in frame.columns:
         return pd.Series(np.nan, index=frame.index, dtype="float64")
     return pd.to_numeric(frame[name], errors="coerce").astype("float64")
@@ -40,16 +43,16 @@ def _number(frame: pd.DataFrame, name: str) -> pd.Series:
 
 def types_of(frame: pd.DataFrame) -> pd.Series:
     """The type of every well: as given, else vehicle at dose 0 and sample elsewhere; a sample at dose 0 is vehicle."""
-    given = _text(frame, "well_type").str.casefold()
-    dose = _number(frame, "dose_um")
+    given = texts(frame, "well_type").str.casefold()
+    dose = numbers(frame, "dose_um")
     kind = given.where(given != "", "sample")
     return kind.mask((kind == "sample") & (dose == 0), "vehicle")
 
 
 def _samples(frame: pd.DataFrame) -> pd.DataFrame:
     """Sample wells with their curve columns as text, for the rules that look at curves."""
-    out = pd.DataFrame({c: _text(frame, c) for c in (*CURVE, "replicate", "plate", "well")})
-    out["dose_um"] = _number(frame, "dose_um")
+    out = pd.DataFrame({c: texts(frame, c) for c in (*CURVE, "replicate", "plate", "well")})
+    out["dose_um"] = numbers(frame, "dose_um")
     return out[(types_of(frame) == "sample") & (out["dose_um"] > 0)]
 
 
@@ -63,13 +66,29 @@ def _named(key: Iterable[Any], names: Iterable[str] = CURVE) -> str:
     return ", ".join(words)
 
 
+def listed(names: Iterable[str], shown: int = 3) -> str:
+    """The first few names, and how many more there are.
+
+    >>> listed("abcde"), listed("ab")
+    ('a; b; c and 2 more', 'a; b')
+    """
+    every = list(names)
+    more = len(every) - shown
+    return "; ".join(every[:shown]) + (f" and {more} more" if more > 0 else "")
+
+
+def _together(keys: Iterable[Any]) -> str:
+    """Several curves in words, the first few by name."""
+    return listed(_named(key) for key in keys)
+
+
 def complete_samples(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """Sample wells name their model, drug, dose and replicate; blanks need none of them, vehicle wells a model."""
     kind = types_of(frame)
     for name in ("model", "drug", "replicate"):
-        bare = frame.index[(kind == "sample") & (_text(frame, name) == "")]
+        bare = frame.index[(kind == "sample") & (texts(frame, name) == "")]
         if name == "model":
-            bare = bare.union(frame.index[(kind == "vehicle") & (_text(frame, name) == "")])
+            bare = bare.union(frame.index[(kind == "vehicle") & (texts(frame, name) == "")])
         if len(bare):
             what = "a vehicle or sample well" if name == "model" else "a sample well"
             yield Fault(
@@ -80,7 +99,7 @@ def complete_samples(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Faul
                 count=len(bare),
                 **place(frame, bare[0]),
             )
-    bare = frame.index[(kind == "sample") & _number(frame, "dose_um").isna()]
+    bare = frame.index[(kind == "sample") & numbers(frame, "dose_um").isna()]
     if len(bare):
         yield Fault(
             "no-dose",
@@ -94,11 +113,11 @@ def complete_samples(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Faul
 
 def vehicle_on_every_plate(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A raw signal means something only beside vehicle wells of the same plate (or of the plate named for it)."""
-    signal = frame[_number(frame, "signal").notna() & _number(frame, "viability").isna()]
+    signal = frame[numbers(frame, "signal").notna() & numbers(frame, "viability").isna()]
     if signal.empty:
         return
-    kind, plate = types_of(signal), _text(signal, "plate")
-    lender = _text(signal, "vehicle_plate").where(lambda s: s != "", plate)
+    kind, plate = types_of(signal), texts(signal, "plate")
+    lender = texts(signal, "vehicle_plate").where(lambda s: s != "", plate)
     held = plate[kind == "vehicle"].value_counts()
     for name, rows in signal[kind == "sample"].groupby(lender[kind == "sample"], sort=True):
         wells = int(held.get(name, 0))
@@ -125,7 +144,7 @@ def vehicle_on_every_plate(frame: pd.DataFrame, models: pd.DataFrame) -> Iterato
 
 def zero_dose_is_vehicle(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """Say that sample wells at dose 0 are taken as vehicle."""
-    zero = frame.index[(_text(frame, "well_type").str.casefold() == "sample") & (_number(frame, "dose_um") == 0)]
+    zero = frame.index[(texts(frame, "well_type").str.casefold() == "sample") & (numbers(frame, "dose_um") == 0)]
     if len(zero):
         yield Fault(
             "zero-dose",
@@ -140,18 +159,21 @@ def zero_dose_is_vehicle(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[
 def enough_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A curve needs several doses above 0."""
     samples = _samples(frame)
-    doses = samples.groupby(list(CURVE), sort=True)["dose_um"].agg(["nunique"])
+    doses = samples.groupby(list(CURVE), sort=True)["dose_um"].nunique()
+    short = doses[doses < MIN_DOSES]
     first = samples.reset_index(names="_at").groupby(list(CURVE), sort=True)["_at"].first()
-    for key in doses.index[doses["nunique"] < MIN_DOSES]:
-        n = int(doses.loc[key, "nunique"])
+    for n in sorted(set(short)):
+        keys = short.index[short == n]
+        it = "the curve" if len(keys) == 1 else "these curves"
         yield Fault(
             "few-doses",
-            f"{_named(key)}: {n} dose{'s' if n > 1 else ''} above 0 cannot give an IC50; "
-            "the curve will be typed not_estimable.",
+            f"{_together(keys)}: {n} dose{'s' if n > 1 else ''} above 0 cannot give an IC50; "
+            f"{it} will be typed not_estimable.",
             "Test at least 5 doses that span the IC50.",
             severity="warning",
             column="dose_um",
-            **place(frame, first.loc[key]),
+            count=len(keys),
+            **place(frame, first.loc[keys[0]]),
         )
 
 
@@ -162,32 +184,38 @@ def biological_replicates(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator
         return
     groups = samples.reset_index(names="_at").groupby(list(CURVE), sort=True)
     summary = groups.agg(replicates=("replicate", "nunique"), at=("_at", "first"))
-    rows = samples.groupby([*CURVE, "dose_um"]).size().groupby(level=list(CURVE)).median()
-    for key in summary.index[summary["replicates"] == 1]:
-        where = {**place(frame, summary.loc[key, "at"]), "column": "replicate"}
-        per_dose = int(rows.loc[key])
-        if per_dose >= 3:
-            yield Fault(
-                "technical-wells",
-                f"{_named(key)}: {per_dose} wells a dose share one replicate label. "
-                "Technical wells are averaged: this is n = 1.",
-                "If they come from separate experiments, give each its own replicate label.",
-                severity="warning",
-                **where,
-            )
-        else:
-            yield Fault(
-                "one-replicate",
-                f"{_named(key)}: one biological replicate. An IC50 can be read off, but nothing can be tested.",
-                "Repeat the experiment; three biological replicates are the usual minimum.",
-                severity="warning",
-                **where,
-            )
+    rows = samples.groupby([*CURVE, "dose_um"]).size().groupby(level=list(CURVE)).median().reindex(summary.index)
+    alone = summary["replicates"] == 1
+    many = summary.index[alone & (rows >= 3)]
+    if len(many):
+        counts = sorted({int(n) for n in rows[many]})
+        wells = f"{counts[0]} to {counts[-1]}" if len(counts) > 1 else str(counts[0])
+        yield Fault(
+            "technical-wells",
+            f"{_together(many)}: {wells} wells a dose share one replicate label. "
+            "Technical wells are averaged: this is n = 1.",
+            "If they come from separate experiments, give each its own replicate label.",
+            severity="warning",
+            column="replicate",
+            count=len(many),
+            **place(frame, summary.loc[many[0], "at"]),
+        )
+    few = summary.index[alone & (rows < 3)]
+    if len(few):
+        yield Fault(
+            "one-replicate",
+            f"{_together(few)}: one biological replicate. An IC50 can be read off, but nothing can be tested.",
+            "Repeat the experiment; three biological replicates are the usual minimum.",
+            severity="warning",
+            column="replicate",
+            count=len(few),
+            **place(frame, summary.loc[few[0], "at"]),
+        )
 
 
 def wells_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A well is named as plates name it, and read once."""
-    plate, well = _text(frame, "plate"), _text(frame, "well")
+    plate, well = texts(frame, "plate"), texts(frame, "well")
     at = well.map(lambda w: parse_well(w) if w else None)
     odd = frame.index[(well != "") & at.isna()]
     if len(odd):
@@ -201,7 +229,7 @@ def wells_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
             **place(frame, odd[0]),
         )
     named = (plate != "") & at.notna()
-    hours = _text(frame, "hours")
+    hours = texts(frame, "hours")
     key = pd.DataFrame({"plate": plate, "at": at, "hours": hours})[named]
     twice = key.index[key.duplicated()]
     if len(twice):
@@ -234,6 +262,32 @@ def plausible_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault
             )
 
 
+def plain_name(name: str) -> str:
+    """A name without case and without the punctuation around it: what stays the same between two ways of writing it.
+
+    >>> plain_name("DrugA."), plain_name(" (drugA) "), plain_name("5-FU") == plain_name("5FU")
+    ('druga', 'druga', False)
+    """
+    return re.sub(r"^[\W_]+|[\W_]+$", "", name).casefold() or name
+
+
+def one_name_a_drug(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Drug names that differ only in case, or in punctuation around them, are probably one drug."""
+    samples = _samples(frame)
+    written = samples["drug"].drop_duplicates()
+    for _, names in written.groupby(written.map(plain_name), sort=True):
+        if len(names) > 1:
+            yield Fault(
+                "drug-name",
+                f"{' and '.join(sorted(names))}: the same drug? They are taken as different drugs.",
+                "Write one name.",
+                severity="warning",
+                column="drug",
+                value=str(names.iloc[1]),
+                **place(frame, names.index[1]),
+            )
+
+
 def pairs_tested(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A resistant model is compared with its parent: the same drugs, over doses that overlap."""
     if models is None or not {"model", "role", "parent"} <= set(models.columns):
@@ -241,26 +295,36 @@ def pairs_tested(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     samples = _samples(frame)
     ranges = samples.groupby(["model", "drug"])["dose_um"].agg(["min", "max"])
     first = samples.reset_index(names="_at").groupby(["model", "drug"])["_at"].first()
+    tested = ranges.index.get_level_values(0)
     for row in each(models):
-        if row.role != "resistant" or not row.parent or row.model not in ranges.index.get_level_values(0):
+        if row.role != "resistant" or not row.parent or row.model not in tested:
             continue
-        for drug in ranges.loc[row.model].index:
-            where = {**place(frame, first.loc[(row.model, drug)]), "column": "model", "value": str(row.model)}
-            if (row.parent, drug) not in ranges.index:
+        theirs = ranges.loc[row.parent] if row.parent in tested else ranges.iloc[:0].droplevel(0)
+        # a drug that the parent has under another spelling is said by `one_name_a_drug`
+        known = {plain_name(str(drug)) for drug in theirs.index}
+        ours = ranges.loc[row.model]
+        alone = [str(drug) for drug in ours.index if plain_name(str(drug)) not in known]
+        if alone:
+            yield Fault(
+                "no-parental-curve",
+                f"{listed(alone)} {'was' if len(alone) == 1 else 'were'} tested on {row.model} but not on its parent "
+                f"{row.parent}: no resistance index.",
+                f"Test {alone[0] if len(alone) == 1 else 'them'} on {row.parent} in the same experiments.",
+                severity="warning",
+                column="model",
+                value=str(row.model),
+                count=len(alone),
+                **place(frame, first.loc[(row.model, alone[0])]),
+            )
+        for drug in ours.index.intersection(theirs.index):
+            one, other = ours.loc[drug], theirs.loc[drug]
+            if one["min"] > other["max"] or other["min"] > one["max"]:
                 yield Fault(
-                    "no-parental-curve",
-                    f"{drug} was tested on {row.model} but not on its parent {row.parent}: no resistance index.",
-                    f"Test {drug} on {row.parent} in the same experiments.",
+                    "no-dose-overlap",
+                    f"the doses of {drug} on {row.model} and on {row.parent} do not overlap.",
+                    "Test both lines over one dose range.",
                     severity="warning",
-                    **where,
+                    column="model",
+                    value=str(row.model),
+                    **place(frame, first.loc[(row.model, drug)]),
                 )
-            else:
-                ours, theirs = ranges.loc[(row.model, drug)], ranges.loc[(row.parent, drug)]
-                if ours["min"] > theirs["max"] or theirs["min"] > ours["max"]:
-                    yield Fault(
-                        "no-dose-overlap",
-                        f"the doses of {drug} on {row.model} and on {row.parent} do not overlap.",
-                        "Test both lines over one dose range.",
-                        severity="warning",
-                        **where,
-                    )

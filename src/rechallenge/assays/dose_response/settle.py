@@ -7,17 +7,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rechallenge.assays.dose_response.rising import LARGE_RISE
+
 #: parameters of a fitted curve that a flat or failed one does not have
 _SHAPE = ("ec50_um", "ec50_ci_low", "ec50_ci_high", "hill", "einf")
+
+#: what the fit says where there is nothing to fit; the mean is known all the same
+SAME = "all responses are identical"
 
 
 def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     """Type every curve: a number, a bound, or the reason why there is neither."""
     out = table.copy()
+    same = out["reason"] == SAME
     _from_mean(out, chosen)
+    rise, returns = out.pop("_rise"), out.pop("_returns")
     engine, low, high = out.pop("_status"), out.pop("_lo"), out.pop("_hi")
     p = out["f_p_value"]
-    flat = (p >= chosen["flat_alpha"]) & (out["reason"] == "")
+    flat = ((p >= chosen["flat_alpha"]) & (out["reason"] == "")) | same
     open_low, open_high = ~(low > 0), ~np.isfinite(high)
     level = f"{chosen['level']:g}"
     status = engine.where(~engine.str.startswith("censored"), "censored").astype(object)
@@ -29,6 +36,13 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     reason = reason.mask(unclear & ~lost, "no effect of the dose is shown, and the IC50 is open on one side")
     status = status.mask(lost | unclear, "not_estimable")
     bound = bound.mask(lost | unclear, "")
+    # A bound says that the response falls through the level beyond the tested doses: not where the data show otherwise.
+    rising = (rise >= LARGE_RISE) & (status.eq("censored") | (out["einf"] > out["e0"]))
+    turned = returns & bound.eq("above") & ~rising
+    reason = reason.mask(rising, "viability rises with dose")
+    reason = reason.mask(turned, f"viability is below {level} at lower doses and above it again at higher ones")
+    status = status.mask(rising | turned, "not_estimable")
+    bound = bound.mask(rising | turned, "")
     reason = reason.mask(bound.eq("above"), f"viability stays above {level} up to the highest dose")
     reason = reason.mask(bound.eq("below"), f"viability is below {level} already at the lowest dose")
     reason = reason.mask(bound.eq("above") & flat, "no effect of the drug is shown up to the highest dose")
@@ -55,6 +69,7 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     _say(out, out["e0_free"] & ~flat, "response without drug fitted")
     _say(out, flat, "not distinguishable from flat")
     _say(out, beyond, "EC50 outside the tested doses")
+    _say(out, rise.notna() & ~rising & (out["ic50_bound"] == "above"), "viability rises with dose")
     _say(out, out["hook"] == "up", "response rises again at high doses (hook)")
     _say(out, out["hook"] == "down", "response rises before it falls")
     _say(out, (out["lack_of_fit_p"] < 0.01) & ~flat, "the curve misses the dose means (lack of fit)")
@@ -69,12 +84,13 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
 def _from_mean(table: pd.DataFrame, chosen: dict[str, Any]) -> None:
     """Bounds for curves whose parameters all lie at their limits (every dose kills, say), from the mean response.
 
-    Such a fit has no variance of its own; the mean over the doses with its t interval over biological replicates
-    (over points where there is one) says on which side of the level the response lies.
+    So too where all responses are identical. Such a fit has no variance of its own; the mean over the doses with its
+    t interval over biological replicates (over points where there is one) says on which side of the level the response
+    lies.
     """
     from scipy.stats import t as student
 
-    mute = (table["_status"] == "not_estimable") & (table["reason"] == "")
+    mute = (table["_status"] == "not_estimable") & table["reason"].isin(["", SAME])
     with np.errstate(invalid="ignore"):
         t = student.ppf(0.5 + chosen["confidence"] / 2, table["_mean_df"])
     reach = t * table.pop("_mean_se")
@@ -86,7 +102,10 @@ def _from_mean(table: pd.DataFrame, chosen: dict[str, Any]) -> None:
     table["df"] = table["df"].mask(below | above, table.pop("_mean_df"))
     told = np.where(table["n_replicates"] >= 2, "biological replicates", "residuals")
     table["interval_from"] = table["interval_from"].mask(below | above, pd.Series(told, index=table.index))
-    table["reason"] = table["reason"].mask(mute & ~below & ~above, "the fit ended at the limits of its parameters")
+    table["reason"] = table["reason"].mask(below | above, "")
+    table["reason"] = table["reason"].mask(
+        mute & ~below & ~above & (table["reason"] == ""), "the fit ended at the limits of its parameters"
+    )
 
 
 def _say(table: pd.DataFrame, where: pd.Series, words: str) -> None:

@@ -13,8 +13,10 @@ from rechallenge.assays.dose_response import pairs
 from rechallenge.assays.dose_response.perturbations import control_for, parse
 from rechallenge.assays.dose_response.resistance import (
     BH,
+    INVERSION,
     MOVER,
     NO_CHANGE,
+    UNDETERMINED,
     UNTESTED,
     filled,
     ic50_text,
@@ -86,7 +88,7 @@ def _shift(
     out["q_value"] = bh(out["p_value"])
     up = (out["ratio_bound"] == "above") | (out["log2_ratio"] > 0)
     called = out["q_value"] < alpha
-    words = np.where(out["p_value"].isna(), UNTESTED, NO_CHANGE)
+    words = np.where(~there, UNTESTED, np.where(out["p_value"].isna(), UNDETERMINED, NO_CHANGE))
     out["verdict"] = np.where(called & up, RAISES, np.where(called, LOWERS, words))
     out["ic50"] = [ic50_text(table, i) for i in out["_first"]]
     out["ic50_control"] = [ic50_text(table, i) if i >= 0 else "" for i in out["_second"]]
@@ -104,7 +106,7 @@ def _methods(table: pd.DataFrame, alpha: float, paired: bool, confidence: float,
     return (
         f"IC50s of changed and control cells of one line were compared as a ratio on the log scale ({MOVER}; "
         f"{100 * confidence:g} % intervals, Welch-Satterthwaite degrees of freedom, the biological replicate as unit"
-        f"{', paired by experiment' if paired else ''}); q-values over {made} tests ({BH})."
+        f"{', paired by experiment' if paired else ''}); q-values over {made} tests ({BH}). {INVERSION}."
     )
 
 

@@ -131,7 +131,7 @@ def medium_forest(medium_shift: pd.DataFrame) -> Any:
     title="Cross-resistance",
     caption="Resistance index of every line and drug. Colour: log2 of the index (orange: more resistant than the "
     "parent, blue: more sensitive). > and < are bounds, where an IC50 lies outside the tested doses; n.d.: not "
-    "determined (empty cell).",
+    "determined; n.t.: not tested, or not on the parent (empty cells).",
 )
 def cross_resistance_matrix(cross_resistance: pd.DataFrame) -> Any:
     """Heat map of drug x line with typed cells; only lines compared with their parent have a column."""

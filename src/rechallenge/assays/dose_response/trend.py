@@ -9,7 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.dose_response.perturbations import parse
-from rechallenge.assays.dose_response.resistance import BH, UNTESTED, filled, ic50_text, stage_number, with_sources
+from rechallenge.assays.dose_response.resistance import BH, UNDETERMINED, filled, ic50_text, stage_number, with_sources
 from rechallenge.assays.dose_response.shifts import groups
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
@@ -153,7 +153,7 @@ def stage_trend(
     out = with_sources(made, table, made["_rows"]).reindex(columns=list(COLUMNS))
     out["q_value"] = bh(out["p_value"].astype("float64"))
     called, up = out["q_value"] < alpha, out["log2_per_stage"] > 0
-    words = np.where(out["p_value"].isna(), UNTESTED, "no trend shown")
+    words = np.where(out["p_value"].isna(), UNDETERMINED, "no trend shown")
     out["verdict"] = np.where(called & up, RISES, np.where(called, FALLS, words))
     out["monotone"] = out["monotone"].astype("boolean")
     return out.sort_values(["model", "drug", "medium", "hours"], kind="mergesort").reset_index(drop=True)

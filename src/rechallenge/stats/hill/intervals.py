@@ -63,7 +63,11 @@ class DoseInterval:
 
 @dataclass(frozen=True)
 class Located:
-    """Where N curves meet a level, and the variance of each; natural logs. Row order is that of the fits."""
+    """Where N curves meet a level, and the variance of each; natural logs. Row order is that of the fits.
+
+    ``step_lo``, ``step_hi``: the tested doses between which a curve too steep for its doses passes the level (see
+    ``step``); nan for all others.
+    """
 
     level: float
     scale: int
@@ -80,6 +84,8 @@ class Located:
     df: Floats
     code: NDArray[np.int64]
     replicate: Bools
+    step_lo: Floats
+    step_hi: Floats
 
     def take(self, curves: Ints) -> Located:
         """The same for some of the curves, in the order given."""
@@ -104,7 +110,12 @@ class Located:
             inside = self.code == ESTIMATED
             lo = np.where(inside & np.isfinite(lo), self.log_dose - t * self.se, lo)
             hi = np.where(inside & np.isfinite(hi), self.log_dose + t * self.se, hi)
-        return lo, hi
+        return self.widened(lo, hi)
+
+    def widened(self, lo: Floats, hi: Floats) -> tuple[Floats, Floats]:
+        """Limits that hold the whole step of a curve that is one."""
+        known = np.isfinite(self.log_dose) & ~np.isnan(lo) & ~np.isnan(hi)
+        return np.where(known, np.fmin(lo, self.step_lo), lo), np.where(known, np.fmax(hi, self.step_hi), hi)
 
 
 @dataclass(frozen=True)
@@ -122,6 +133,7 @@ def locate(
 
     ``scale`` 0: ``level`` is a response; 1: a fraction of the way from Einf to E0.
     """
+    from rechallenge.stats.hill.step import step_bracket
     from rechallenge.stats.hill.variance import NOT_ESTIMABLE, REPLICATE, RESIDUAL, curve_variances
 
     if direction not in ("falling", "rising"):
@@ -153,6 +165,7 @@ def locate(
     at = Located(
         float(level), scale, direction == "falling", fits.x_min, fits.x_max, fits.e0, fits.einf, np.log(fits.ec50),
         fits.h, v, log_dose, se, df, code, replicate,
+        *step_bracket(fits, float(level), scale, direction == "falling", log_dose, replicate),
     )  # fmt: skip
     return at, Influence(influence_start, influence)
 
@@ -189,11 +202,11 @@ def _interval(
     if method == "profile":
         from rechallenge.stats.hill.profile import profile_limits
 
-        lo, hi = profile_limits(fits, at, confidence)
+        lo, hi = at.widened(*profile_limits(fits, at, confidence))
     elif method == "bootstrap":
         from rechallenge.stats.hill.bootstrap import bootstrap_limits
 
-        lo, hi = bootstrap_limits(fits, at, confidence, n_boot, seed)
+        lo, hi = at.widened(*bootstrap_limits(fits, at, confidence, n_boot, seed))
     code = at.code.copy()
     code[np.isnan(lo) | np.isnan(hi)] = np.where(code == WRONG_DIRECTION, WRONG_DIRECTION, NOT_ESTIMABLE)[
         np.isnan(lo) | np.isnan(hi)
