@@ -92,4 +92,13 @@ def test_one_experiment_keeps_its_estimate_without_a_test() -> None:
     out = check(dose_response.resistance_claims(index))
     row = out.query("entity == 'lenvatinib'").iloc[0]
     assert row["status"] == "not_testable" and row["effect"] > 1 and np.isnan(row["p_value"]) and row["direction"] == 0
-    assert "not tested" in row["claim"]
+    assert "not determined in LR against P" in row["claim"] and "no test; n = 1 and 1" in row["claim"]
+
+
+def test_p_and_q_are_written_alike(resistance: pd.DataFrame) -> None:
+    from rechallenge.report.words import equals
+
+    assert not resistance["claim"].str.contains("p <|e-0", regex=True).any()
+    tested = resistance[resistance["p_value"].notna()]
+    for row in tested.itertuples():
+        assert f"{equals('p', row.p_value)}, {equals('q', row.q_value)}" in row.claim

@@ -162,3 +162,65 @@ def test_excluded_wells_are_read_with_their_reason(tmp_path: Path) -> None:
     lines[1] += "bubble"
     frame, _ = _read(tmp_path, lines)
     assert frame["exclude"].tolist() == ["bubble", *[""] * 7]
+
+
+def test_viabilities_slightly_below_zero_are_kept_and_said_once(tmp_path: Path) -> None:
+    lines = ["model,drug,dose_um,replicate,viability", *(g.replace("0.1", "-0.0026") for g in GOOD)]
+    frame, faults = _read(tmp_path, lines)
+    assert not [f for f in faults if f.severity == "error"] and frame["viability"].min() == -0.0026
+    fault = _said(faults, "negative-viability")
+    assert fault.severity == "warning" and fault.message.startswith("2 viabilities are slightly below 0")
+    assert dose_response.fit_curves(frame).iloc[0]["status"] == "estimated"
+    _, faults = _read(tmp_path, [lines[0], *(g.replace("0.1", "-0.26") for g in GOOD)])
+    assert [f.column for f in faults if f.severity == "error"]
+
+
+def _plate_lines(blank: float, vehicle: float = 1.0) -> list[str]:
+    wells = [f"P,d,{dose},{rep},{v},sample,x,{row}{rep}" for rep in (1, 2) for row, dose, v in _SERIES]
+    wells += [f"P,,,,{vehicle},vehicle,x,H{k}" for k in range(1, 7)]
+    return _wells(*wells, f",,,,{blank},blank,x,H7", f",,,,{blank},blank,x,H8")
+
+
+def test_a_blank_at_or_above_the_vehicle_is_an_error(tmp_path: Path) -> None:
+    fault = _said(_read(tmp_path, _plate_lines(1.0, 0.05))[1], "blank-above-vehicle")
+    assert fault.severity == "error" and "swapped" in fault.remedy
+    for part in ("plate x", "vehicle wells of P", "mean 1)", "mean 0.05)"):
+        assert part in fault.message, part
+    assert _said(_read(tmp_path, _plate_lines(1.0))[1], "blank-above-vehicle").severity == "error"
+    assert not [f for f in _read(tmp_path, _plate_lines(0.05))[1] if f.code in ("blank-above-vehicle", "no-blank")]
+
+
+def test_no_blank_wells_are_mentioned(tmp_path: Path) -> None:
+    lines = [line for line in _plate_lines(0.05) if "blank" not in line]
+    fault = _said(_read(tmp_path, lines)[1], "no-blank")
+    assert fault.severity == "note" and "no blank wells for plate x: the background is not subtracted" in fault.message
+
+
+def test_viability_beside_signal_is_the_one_used(tmp_path: Path) -> None:
+    lines = ["model,drug,dose_um,replicate,viability,signal", *(f"{g},5000" for g in GOOD)]
+    frame, faults = _read(tmp_path, lines)
+    fault = _said(faults, "viability-and-signal")
+    assert fault.severity == "note" and "8 rows have both" in fault.message
+    assert dose_response.responses(frame)["response"].max() == pytest.approx(0.9)
+
+
+def test_one_drug_under_two_names(tmp_path: Path) -> None:
+    models = pd.DataFrame({"model": ["P", "R"], "role": ["parental", "resistant"], "parent": ["", "P"]})
+    lines = ["model,drug,dose_um,replicate,viability"]
+    lines += [f"{m},{d},{x},{r},0.5" for m, d in (("P", "drugA"), ("R", "DRUGA.")) for r in (1, 2) for x in (1, 2, 3)]
+    faults = _read(tmp_path, lines, models)[1]
+    fault = _said(faults, "drug-name")
+    assert fault.severity == "warning" and "DRUGA. and drugA: the same drug?" in fault.message
+    assert fault.remedy == "Write one name." and fault.row == 8
+    assert not [f for f in faults if f.code == "no-parental-curve"]
+
+
+def test_what_holds_for_many_curves_is_said_once(tmp_path: Path) -> None:
+    models = pd.DataFrame({"model": ["P", "R"], "role": ["parental", "resistant"], "parent": ["", "P"]})
+    lines = ["model,drug,dose_um,replicate,viability", *(f"P,z,{x},1,0.5" for x in (1, 2, 3))]
+    lines += [f"R,d{i},{x},1,0.5" for i in range(5) for x in (1, 2, 3)]
+    faults = _read(tmp_path, lines, models)[1]
+    one = _said(faults, "one-replicate")
+    assert one.count == 6 and one.message.startswith("P, z; R, d0; R, d1 and 3 more: one biological replicate.")
+    alone = _said(faults, "no-parental-curve")
+    assert alone.count == 5 and "d0; d1; d2 and 2 more were tested on R but not on its parent P" in alone.message

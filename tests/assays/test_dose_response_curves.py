@@ -315,3 +315,54 @@ def test_hepg2_plates_of_a_real_laboratory(shared: Path) -> None:
     assert len(numbered) <= 3, "what the laboratory saw no effect of"
     assert (curves.loc[curves["status"] != "estimated", "reason"] != "").all()
     assert curves.loc[curves["status"] != "estimated", "ic50_um"].isna().all()
+
+
+def shaped(values: tuple[float, ...], noise: float = 0.03, replicates: int = 3) -> pd.Series:
+    """The curve of given mean responses at the usual doses."""
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        [
+            {"model": "P", "drug": "d", "dose_um": x, "replicate": f"e{r}", "viability": v + rng.normal(0, noise)}
+            for r in range(replicates)
+            for x, v in zip(DOSES, values, strict=True)
+        ]
+    )
+    return dose_response.fit_curves(table).iloc[0]
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.parametrize("values", [(0.3, 0.3, 0.35, 0.6, 0.9, 1.0), (1.0, 1.0, 1.05, 1.4, 1.9, 2.1)])
+def test_a_response_that_rises_with_dose_gives_no_bound(values: tuple[float, ...], replicates: int) -> None:
+    row = shaped(values, replicates=replicates)
+    assert (row["status"], row["reason"], row["ic50_bound"]) == ("not_estimable", "viability rises with dose", "")
+    assert row[["ic50_um", "ic50_bound_um", "ic50_ci_low", "ic50_ci_high"]].isna().all()
+
+
+def test_a_response_that_comes_back_above_the_level_is_not_above_it() -> None:
+    row = shaped((0.9, 0.4, 0.3, 0.4, 0.8, 1.0))
+    assert row["status"] == "not_estimable" and "above it again at higher ones" in row["reason"]
+
+
+def test_a_small_rise_keeps_its_bound_and_is_noted() -> None:
+    row = shaped((1.0, 1.0, 1.0, 1.05, 1.1, 1.15))
+    assert (row["status"], row["ic50_bound"]) == ("censored", "above") and "rises with dose" in row["fit_note"]
+    assert "rises" not in shaped((1.0,) * 6)["fit_note"]
+
+
+def test_identical_responses_off_the_level_are_a_bound() -> None:
+    above, below = shaped((0.7,) * 6, 0.0), shaped((0.0,) * 6, 0.0)
+    assert (above["status"], above["ic50_bound"], above["ic50_bound_um"]) == ("censored", "above", 100.0)
+    assert above["auc_normalised"] == pytest.approx(0.7)
+    assert (below["status"], below["ic50_bound"], below["ic50_bound_um"]) == ("censored", "below", 0.3)
+    assert shaped((0.5,) * 6, 0.0)["status"] == "not_estimable"
+
+
+def test_without_replicates_plates_are_no_replicates() -> None:
+    table = experiment(np.random.default_rng(2), "P", "d", 10.0).rename(columns={"replicate": "plate"})
+    row = dose_response.fit_curves(table).iloc[0]
+    assert row["n_replicates"] == 1 and "one biological replicate" in row["fit_note"]
+
+
+def test_a_table_without_rows_is_said_to_have_none() -> None:
+    with pytest.raises(NotApplicable, match="The table has no rows"):
+        dose_response.fit_curves(experiment(np.random.default_rng(0), "P", "d", 1.0).head(0))

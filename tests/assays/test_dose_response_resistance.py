@@ -55,7 +55,7 @@ def test_verdicts_name_the_kind_of_change(index: pd.DataFrame) -> None:
         ("LR", "irinotecan"): "no change shown",
         ("LR", "epalrestat"): "collateral sensitivity",
         ("LR", "lost"): "cross-resistance",
-        ("LR", "inactive"): "not tested",
+        ("LR", "inactive"): "not determined",
     }
     assert {k: cell(index, *k)["verdict"] for k in expected} == expected
 
@@ -110,6 +110,11 @@ def test_a_missing_parent_curve_is_said() -> None:
     rows = out[out["drug"] == "sorafenib"]
     assert (rows["status"] == "not_testable").all() and (rows["verdict"] == "not tested").all()
     assert rows["reason"].str.startswith("not tested on P").all() and rows["p_value"].isna().all()
+    cells = dose_response.cross_resistance(out).query("drug == 'sorafenib'")
+    assert (cells["cell"] == "n.t.").all() and (cells["pattern"] == "not tested").all()
+    claims = dose_response.resistance_claims(out).query("entity == 'sorafenib'")["claim"]
+    assert claims.str.contains("no resistance index [not tested on P under the same conditions].", regex=False).all()
+    assert not claims.str.contains("n.d.", regex=False).any()
 
 
 def test_exposures_are_not_mixed() -> None:
@@ -124,7 +129,7 @@ def test_one_experiment_is_an_estimate_without_a_test() -> None:
     parts = [experiment(rng, m, "d", v, replicates=("e1",)) for m, v in (("P", 10.0), ("LR", 40.0))]
     row = dose_response.compare(dose_response.fit_curves(pd.concat(parts)), {"LR": "P"}).iloc[0]
     assert row["status"] == "not_testable" and row["ri"] == pytest.approx(4.0, rel=0.3)
-    assert np.isnan(row["p_value"]) and row["verdict"] == "not tested" and "fewer than two" in row["reason"]
+    assert np.isnan(row["p_value"]) and row["verdict"] == "not determined" and "fewer than two" in row["reason"]
 
 
 def test_without_a_study(curves: pd.DataFrame, index: pd.DataFrame) -> None:
@@ -161,7 +166,7 @@ def test_cross_resistance_cells(index: pd.DataFrame) -> None:
     assert float(cells.loc[("LR", "lenvatinib"), "cell"]) == pytest.approx(50.6 / 13, rel=0.25)
     assert cells.loc[("LR", "lenvatinib"), "pattern"] == "resistant in all 2 lines tested"
     assert cells.loc[("LR", "epalrestat"), "pattern"] == "collaterally sensitive in 1 of 2 lines"
-    assert cells.loc[("LR", "inactive"), "pattern"] == "not tested"
+    assert cells.loc[("LR", "inactive"), "pattern"] == "not determined"
     assert cells.loc[("LR", "lost"), "n_resistant"] == 1
 
 

@@ -182,7 +182,7 @@ def test_trend_without_models_and_with_bounds() -> None:
     assert row["n"] == 3 and "1 stage without an IC50 left out" in row["reason"] and "S3: > 100" in row["ic50s"]
     short = dose_response.stage_trend(dose_response.fit_curves(pd.concat(parts[:2]))).iloc[0]
     assert short["status"] == "not_testable" and "fewer than 3 stages" in short["reason"]
-    assert short["verdict"] == "not tested"
+    assert short["verdict"] == "not determined"
 
 
 def test_studies_without_these_things_are_passed_over() -> None:

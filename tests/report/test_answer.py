@@ -9,6 +9,7 @@ import pytest
 
 from rechallenge.evidence import empty
 from rechallenge.report.answer import answer, verdict
+from rechallenge.report.dossier import render
 
 
 def points(record) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -104,3 +105,16 @@ def test_curves_alone_and_nothing_at_all(build_record, record):
     assert answer(alone).sentence.startswith("8 dose-response curves were fitted; 7 have an IC50.")
     nothing = build_record(tables={}, evidence=empty())
     assert answer(nothing).sentence.startswith("No analysis could say anything")
+
+
+def test_of_many_drugs_the_strongest_are_named_and_the_others_counted(build_record):
+    rows = [("Huh-7 LR", f"d{i}", "", "", 2.0 + i, 1.5, 900.0) for i in range(268)]
+    record = build_record(
+        tables={"resistance_index": index([("Huh-7 LR", "lenvatinib", "", "", 2.0, 1.5, 9.0), *rows])}
+    )
+    point = next(p for p in answer(record).points if p.label == "Cross-resistance")
+    ((line, more),) = point.lines
+    assert line.startswith("Huh-7 LR: d267 269 (1.50 to 900), d266 268")
+    assert line.count(" to ") == 6 and more == 262
+    page = render(record)
+    assert '<a href="#table-resistance_index">262 more</a>' in page

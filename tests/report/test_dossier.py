@@ -459,3 +459,31 @@ def test_links_to_files_cannot_leave_the_results_folder(build_record, record):
             "evidence.csv",
             "run.json",
         )
+
+
+def test_of_many_figures_the_further_ones_are_static_and_closed(build_record, record):
+    one = record.figures[0]
+    many = tuple(replace(one, name=f"f{i}", title=f"Plot {i}") for i in range(40))
+    text = dossier.render(build_record(figures=many))
+    assert text.count('<script type="application/json" id="spec-') == dossier.FIGURES
+    sheet = text[text.index("Further figures") :]
+    before = text[: text.index("Further figures")]
+    assert before.rstrip().endswith('<details class="sheet"><summary><span class="sheet-title">')
+    assert before.count("<figure id=") == before.count("data-spec=") == dossier.FIGURES
+    closed = sheet[: sheet.index("</details>")]
+    assert closed.count("<figure id=") == closed.count('<img class="static"') == 40 - dossier.FIGURES
+    assert "data-spec=" not in closed
+    assert "<strong>Figure 40. Plot 39.</strong>" in closed
+
+
+def test_settings_are_said_in_words_and_references_are_addresses(build_record):
+    said = words_of(dossier.render(build_record(settings={"jobs": 1, "dask": False, "only": ()})))
+    assert "Settings of the run: one process." in said
+    assert "dask" not in said and "()" not in said
+    assert "https://doi.org/10.1371/journal.pone.0146021" in said
+
+
+def test_cells_of_a_matrix_have_the_same_digits(build_record):
+    table = pd.DataFrame({"drug": ["a", "b", "c"], "cell": ["3", "2.3", "> 4"]})
+    text = dossier.render(build_record(tables={"cross_resistance": table}))
+    assert re.findall(r"<td[^>]*>([\d.]+)</td>", text[text.index("table-cross_resistance") :])[:2] == ["3.0", "2.3"]

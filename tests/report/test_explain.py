@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from rechallenge.evidence import empty
-from rechallenge.faults import RechallengeError
+from rechallenge.faults import InputFaults, RechallengeError
 from rechallenge.report.explain import case, explain, read_evidence, renderables
 
 
@@ -73,8 +74,9 @@ def test_a_name_that_only_the_tables_know(out):
 
 
 def test_a_misspelt_name_is_answered_with_the_nearest(out):
-    with pytest.raises(RechallengeError, match="Did you mean AKR1B1"):
+    with pytest.raises(InputFaults, match="Did you mean AKR1B1") as caught:
         explain(out, "AKR1B")
+    assert [f.code for f in caught.value.faults] == ["unknown_name"]
     with pytest.raises(RechallengeError, match="Did you mean lenvatinib"):
         explain(out, "Lenvatinip")
     with pytest.raises(RechallengeError, match="Claims were made about"):
@@ -82,8 +84,9 @@ def test_a_misspelt_name_is_answered_with_the_nearest(out):
 
 
 def test_a_folder_without_results_is_said(tmp_path):
-    with pytest.raises(RechallengeError, match=r"no evidence\.csv"):
+    with pytest.raises(InputFaults, match=r"no evidence\.csv") as caught:
         explain(tmp_path, "x")
+    assert len(caught.value.faults) == 1 and str(tmp_path) in caught.value.faults[0].message
     (tmp_path / "evidence.csv").write_text("a,b\n1,2\n")
     with pytest.raises(RechallengeError, match="cannot be read as evidence"):
         explain(tmp_path, "x")
@@ -108,3 +111,15 @@ def test_rich_output_never_reads_names_as_markup(tmp_path, record):
     for one in renderables(case(tmp_path, "AKR1B1")):
         console.print(one)
     assert "[bold red]x[/] [link=file:///etc]y[/link]" in console.file.getvalue()
+
+
+def test_only_rows_about_the_name_count_and_no_single_measurements(tmp_path, record):
+    (tmp_path / "tables").mkdir()
+    record.evidence.to_csv(tmp_path / "evidence.csv", index=False)
+    index = pd.DataFrame({"model": "Huh-7 LR", "drug": ["lenvatinib", "sorafenib"], "selected_with": "lenvatinib"})
+    index.to_csv(tmp_path / "tables" / "resistance_index.csv", index=False)
+    index.to_csv(tmp_path / "tables" / "responses.csv", index=False)
+    found = case(tmp_path, "lenvatinib")
+    assert found.counts == {"resistance_index": 1}
+    assert found.mentions["resistance_index"]["drug"].tolist() == ["lenvatinib"]
+    assert case(tmp_path, "huh-7 lr").counts == {"resistance_index": 2}

@@ -112,7 +112,7 @@ def test_a_drug_name_of_220_characters_and_a_long_reason_are_cut_and_kept_in_the
             chart = chart.properties(title=name)
     files = theme.export("f", theme.sized(chart, theme.SINGLE))
     assert drawn_width(files) == "89mm" if where == "title" else drawn_width(files) in ("89mm", "183mm")
-    assert "<g transform=\"scale(" not in svg_of(files)
+    assert '<g transform="scale(' not in svg_of(files)
     assert "…</text>" in svg_of(files)
     assert name not in svg_of(files)
     assert name in files["csv"].decode()

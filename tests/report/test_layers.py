@@ -161,3 +161,10 @@ def test_facets_show_each_part_in_its_own_panel():
     assert labels.count("//") == 2
     # three points in all: a panel that showed every row would give six
     assert len(re.findall(rf'fill="{theme.WONG["blue"]}"', svg, re.IGNORECASE)) == 3
+
+
+def test_words_in_the_cells_of_a_matrix_have_the_same_digits():
+    table = pd.DataFrame({"a": ["p", "q"], "b": ["r", "r"], "v": [1.6, 1.2], "said": ["3", "2.3"]})
+    drawn = theme.matrix(table, "a", "b", "v", text="said", title="log2").to_dict()
+    (rows,) = drawn["datasets"].values()
+    assert [r["said"] for r in rows] == ["3.0", "2.3"]

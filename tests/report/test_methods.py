@@ -95,3 +95,30 @@ def test_references_as_given():
     assert reference_text("Wong, doi:10.1038/nmeth.1618") == "Wong, https://doi.org/10.1038/nmeth.1618"
     assert reference_text("https://doi.org/10.1038/nmeth.1618") == "https://doi.org/10.1038/nmeth.1618"
     assert reference_text("A book, 1999") == "A book, 1999"
+
+
+def test_what_was_not_done_names_an_analysis_once_and_no_figure_without_data(build_record):
+    def not_run(kind: str, state: str, reason: str) -> StepRecord:
+        return StepRecord(kind, kind, "x", "Shift by the medium", state, reason=reason)
+
+    made = methods(
+        build_record(
+            steps=(
+                not_run("analysis", "skipped", "No line was tested in two media"),
+                not_run("figure", "skipped", "nothing to draw"),
+                not_run("analysis", "skipped", "No line was tested in two media"),
+                not_run("figure", "failed", "no font"),
+            )
+        )
+    )
+    assert made.not_done == (
+        "Shift by the medium: not applicable (No line was tested in two media)",
+        "Shift by the medium: failed (no font)",
+    )
+
+
+def test_empty_settings_and_numbers_of_a_computer_are_said_in_words(build_record):
+    one = replace(step("Doses from 1.0000000000000001e-07 µM."), options={"only": (), "floor": 0.30000000000000004})
+    made = methods(build_record(steps=(one,)))
+    assert made.options[0] == "S: floor 0.3, only none"
+    assert made.paragraphs[-1] == "Doses from 1 × 10⁻⁷ µM."

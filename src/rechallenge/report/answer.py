@@ -291,7 +291,8 @@ def _others(record: RunRecord) -> Iterable[Point]:
     untold = table[table["verdict"] == "untold"]
     if len(untold):
         items = tuple(
-            f"{r['model']}, {_drug(r)}: {words.status(r['status'], r.get('reason', ''))}" for _, r in untold.iterrows()
+            f"{r['model']}, {_drug(r)}: {words.plain(words.status(r['status'], r.get('reason', '')))}"
+            for _, r in untold.iterrows()
         )
         text = f"{len(untold)} of {compared}."
         yield Point("Could not be told", text, items, target)

@@ -62,7 +62,7 @@ def claim_views(
         out.append(
             ClaimView(
                 id=ids("claim", f"{row['stream']}-{i}"),
-                sentence=str(row["claim"]),
+                sentence=words.plain(str(row["claim"])),
                 status=str(row["status"]),
                 status_text=words.STATUS_WORDS.get(str(row["status"]), str(row["status"])),
                 direction=int(row["direction"]),

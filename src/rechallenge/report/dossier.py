@@ -27,7 +27,7 @@ from rechallenge.record import FigureRecord, RunRecord
 from rechallenge.report import words
 from rechallenge.report.answer import FRONT, answer
 from rechallenge.report.claims import ClaimView, claim_views, source_lines
-from rechallenge.report.methods import doi_of, methods
+from rechallenge.report.methods import doi_of, methods, undone
 from rechallenge.report.style import DOUBLE, PT_PER_MM
 from rechallenge.report.tabular import TableView, view
 
@@ -73,7 +73,8 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
             faults={s: [_fault(f) for f in record.faults if f.severity == s] for s in ("error", "warning", "note")},
             step_warnings=[(s.title, w) for s in record.steps for w in s.warnings],
             excluded=_excluded(record),
-            not_done=[s for s in record.steps if s.state in ("failed", "blocked", "skipped")],
+            not_done=undone(record),
+            settings=[said for name, value in record.settings.items() if (said := words.setting(name, value))],
             methods=methods(record),
             policy=_policy(scripts, style),
             style=style,
@@ -141,7 +142,7 @@ def _streams(
         mine = [f for f in figures if f["place"] == f"stream:{name}"]
         shown = [t for t in tables.values() if t.place == f"stream:{name}"]
         rows = record.evidence[record.evidence["stream"] == name]
-        links = {f["id"]: (f"Figure {f['number']}", f["about"]) for f in mine}
+        links = {f["id"]: (f"Figure {f['number']}", f["about"]) for f in mine if not f["further"]}
         table_ids = {t.view.name: (t.id, t.view.title) for t in tables.values()}
         claims: list[ClaimView] = claim_views(rows, links, table_ids, ids, most=CLAIMS)
         if mine or shown or claims:
@@ -332,6 +333,7 @@ def _environment() -> jinja2.Environment:
     )
     env.filters["number"] = words.number
     env.filters["heading"] = words.heading
+    env.filters["plain"] = words.plain
     env.filters["doi"] = doi_of
     env.globals["counted"] = words.counted
     env.globals["status_words"] = words.STATUS_WORDS

@@ -16,7 +16,7 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.evidence import COLUMNS, LEVELS, NUMBERS, check, claim_table
-from rechallenge.faults import RechallengeError
+from rechallenge.faults import Fault, InputFaults, RechallengeError
 from rechallenge.report import words
 from rechallenge.report.claims import facts, ranked
 from rechallenge.report.tabular import view
@@ -24,6 +24,26 @@ from rechallenge.report.words import ALPHA
 
 #: rows of one result table shown
 ROWS = 6
+#: columns of result tables that name what a row is about; a name found in none of them may be that of a model
+ENTITIES = (
+    "entity",
+    "drug",
+    "gene",
+    "perturbation",
+    "drug_a",
+    "drug_b",
+    "compound",
+    "feature",
+    "protein",
+    "target",
+    "inhibitor",
+    "pretreatment",
+    "metabolite",
+    "pathway",
+    "regulator",
+)
+#: result tables with one row per well or replicate, which argue nothing by themselves
+_MEASURED = ("responses",)
 _ACTS = ("drug", "pair")
 _HEADINGS = {
     "for": ("For: it restores sensitivity", "For: it promotes resistance"),
@@ -61,15 +81,17 @@ class Case:
 
 
 def explain(out: Path | str, name: str) -> str:
-    """The case for and against `name` as plain text. Raises RechallengeError where nothing bears that name."""
+    """The case for and against `name` as plain text. Raises as `case` does."""
     return text(case(out, name))
 
 
 def case(out: Path | str, name: str) -> Case:
     """Collect the case from the results folder `out` of a run.
 
-    Names are compared without case; a pair may be written with +, /, & or `and`, in either order. Raises
-    RechallengeError where the folder holds no results, or nothing bears the name (with the nearest names).
+    Names are compared without case; a pair may be written with +, /, & or `and`, in either order. A row of
+    a result table counts where one of its columns `ENTITIES` holds the name; where there is none, and no claim, the
+    rows of a model of that name. Raises InputFaults where the folder holds no results, or nothing bears the name
+    (with the nearest names), RechallengeError where its files are damaged.
     """
     folder = Path(out)
     evidence = read_evidence(folder)
@@ -78,12 +100,15 @@ def case(out: Path | str, name: str) -> Case:
     found = evidence[evidence["entity"].map(_key) == key]
     mentions: dict[str, pd.DataFrame] = {}
     counts: dict[str, int] = {}
-    for table, frame in tables.items():
-        rows = frame[_mentioned(frame, key)]
-        if len(rows):
-            mentions[table], counts[table] = rows.head(ROWS), len(rows)
+    for columns in (ENTITIES, ("model",)):
+        for table, frame in tables.items():
+            rows = frame[_mentioned(frame, key, columns)]
+            if len(rows):
+                mentions[table], counts[table] = rows.head(ROWS), len(rows)
+        if mentions or len(found):
+            break
     if found.empty and not mentions:
-        raise RechallengeError(_unknown(name, evidence, tables))
+        raise InputFaults([_unknown(name, evidence, tables)])
     types = found["entity_type"].mode()
     entity_type = str(types.iloc[0]) if len(types) else ""
     sign = -1 if entity_type in _ACTS else 1
@@ -103,12 +128,11 @@ def case(out: Path | str, name: str) -> Case:
 
 
 def read_evidence(folder: Path) -> pd.DataFrame:
-    """`evidence.csv` of a results folder, checked. Raises RechallengeError where it is absent or damaged."""
+    """`evidence.csv` of a results folder, checked. Raises InputFaults where it is absent, RechallengeError where damaged."""
     path = folder / "evidence.csv"
     if not path.is_file():
-        raise RechallengeError(
-            f"{folder} holds no evidence.csv. Name the results folder of a run (by default STUDY/results)."
-        )
+        remedy = "Name the results folder of a run (by default STUDY/results)."
+        raise InputFaults([Fault("no_results", f"{folder} holds no evidence.csv.", remedy)])
     try:
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
         if tuple(frame.columns) != COLUMNS:
@@ -130,13 +154,15 @@ def _key(name: Any) -> str:
 
 
 def _tables(folder: Path) -> dict[str, pd.DataFrame]:
-    """Result tables by name: Parquet where it is there, else CSV."""
+    """Result tables by name: Parquet where it is there, else CSV; without those of single measurements."""
     files = {p.stem: p for suffix in ("csv", "parquet") for p in sorted((folder / "tables").glob(f"*.{suffix}"))}
     for top in ("candidates", "drugs", "combinations"):
         if (folder / f"{top}.csv").is_file():
             files.setdefault(top, folder / f"{top}.csv")
     out = {}
     for name, path in sorted(files.items()):
+        if name in _MEASURED:
+            continue
         try:
             out[name] = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
         except (ValueError, OSError) as e:
@@ -144,38 +170,41 @@ def _tables(folder: Path) -> dict[str, pd.DataFrame]:
     return out
 
 
-def _texts(frame: pd.DataFrame) -> list[str]:
-    skipped = ("status", "reason", "source_rows", "claim", "summary")
-    return [c for c in frame.columns if not pd.api.types.is_numeric_dtype(frame[c]) and c not in skipped]
+def _named(frame: pd.DataFrame, columns: Iterable[str]) -> list[str]:
+    return [c for c in columns if c in frame.columns and not pd.api.types.is_numeric_dtype(frame[c])]
 
 
-def _mentioned(frame: pd.DataFrame, key: str) -> pd.Series[bool]:
-    """Rows in which a cell is that name, or in which the two drugs of a pair stand side by side."""
+def _mentioned(frame: pd.DataFrame, key: str, columns: Iterable[str]) -> pd.Series[bool]:
+    """Rows in which one of `columns` holds that name, or in which the two drugs of a pair stand side by side."""
     hit = pd.Series(False, index=frame.index)
-    for c in _texts(frame):
-        hit |= frame[c].map(_key) == key
+    for c in _named(frame, columns):
+        keys = {v: _key(v) for v in frame[c].unique()}
+        hit |= frame[c].map(keys) == key
     if {"drug_a", "drug_b"} <= set(frame.columns):
         both = [_key(f"{a} + {b}") for a, b in zip(frame["drug_a"], frame["drug_b"], strict=True)]
         hit |= pd.Series([b == key for b in both], index=frame.index, dtype=bool)
     return hit
 
 
-def _unknown(name: str, evidence: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> str:
+def _unknown(name: str, evidence: pd.DataFrame, tables: dict[str, pd.DataFrame]) -> Fault:
+    """What to say of a name that nothing bears: the nearest names, or those that claims were made about."""
     known = dict.fromkeys(evidence["entity"].tolist())
     for frame in tables.values():
-        for c in _texts(frame):
+        for c in _named(frame, (*ENTITIES, "model")):
             values = frame[c].dropna().astype(str)
-            known.update(dict.fromkeys(v for v in values.unique() if 1 < len(v) <= 60))
+            known.update(dict.fromkeys(v for v in values.unique() if v))
     by_key: dict[str, str] = {}
     for k in known:
         by_key.setdefault(_key(k), k)
     close = [by_key[k] for k in difflib.get_close_matches(_key(name), list(by_key), n=3, cutoff=0.6)]
     text = f"Nothing in these results is called {name!r}."
     if close:
-        return f"{text} Did you mean {words.listed(close, joint='or')}?"
-    if len(evidence):
-        return f"{text} Claims were made about {words.listed(dict.fromkeys(evidence['entity']), most=12)}."
-    return f"{text} No claims were made in this run."
+        remedy = f"Did you mean {words.listed(close, joint='or')}?"
+    elif len(evidence):
+        remedy = f"Claims were made about {words.listed(dict.fromkeys(evidence['entity']), most=12)}."
+    else:
+        remedy = "No claims were made in this run."
+    return Fault("unknown_name", text, remedy)
 
 
 def _group(row: Any, sign: int) -> str:
@@ -199,7 +228,7 @@ def text(found: Case) -> str:
             continue
         lines.append(heading)
         for _, row in claims.iterrows():
-            lines += [f"  - {row['claim']}", f"    {particulars(row)}"]
+            lines += [f"  - {words.plain(str(row['claim']))}", f"    {particulars(row)}"]
             if rows := words.rows_in_words(str(row["source_rows"])):
                 lines.append(f"    rows: {rows}")
         lines.append("")
@@ -273,7 +302,7 @@ def renderables(found: Case) -> Iterable[Any]:
             continue
         yield Text(f"\n{heading}", style="bold")
         for _, row in claims.iterrows():
-            yield Padding(Text(f"• {row['claim']}"), (0, 0, 0, 2))
+            yield Padding(Text(f"• {words.plain(str(row['claim']))}"), (0, 0, 0, 2))
             rows = words.rows_in_words(str(row["source_rows"]))
             yield Padding(Text(particulars(row) + (f"\nrows: {rows}" if rows else ""), style="dim"), (0, 0, 0, 4))
     for table, rows_found in found.mentions.items():

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from rechallenge.report.style import DIVERGING, MUTED, SEQUENTIAL, SMALL, TITLE
+from rechallenge.report.words import even
 
 if TYPE_CHECKING:
     import altair as alt
@@ -291,6 +292,8 @@ def matrix(
         domainMid=alt.Undefined if mid is None else mid,
     )
     drawn = data.assign(**{value: np.where(np.isfinite(numbers), numbers, np.nan)})
+    if text:
+        drawn[text] = even(drawn[text])
     base = alt.Chart(drawn).encode(
         alt.X(f"{x}:N", sort=None, title=x_title, axis=alt.Axis(labelAngle=-45, domain=False, ticks=False)),
         alt.Y(f"{y}:N", sort=None, title=y_title, axis=alt.Axis(domain=False, ticks=False)),

@@ -94,7 +94,7 @@ def _number(reference: str, references: dict[str, int]) -> int:
 
 def _cited(step: StepRecord, references: dict[str, int]) -> str:
     """The step's sentence with DOIs in brackets turned into numbers, and the step's other references at its end."""
-    sentence = " ".join(step.methods.split())
+    sentence = words.plain(" ".join(step.methods.split()))
     if not sentence:
         return ""
     used: set[int] = set()
@@ -162,18 +162,30 @@ def _shown(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, str):
-        return value or "(empty)"
+        return value or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(_shown(v) for v in value)
-    return str(value)
+        return ", ".join(_shown(v) for v in value) or "none"
+    if isinstance(value, float):
+        return words.plain(f"{value:.12g}")
+    return "none" if value is None else str(value)
+
+
+def undone(record: RunRecord) -> list[StepRecord]:
+    """Steps that did not run, once each: analyses, and whatever failed.
+
+    Figures and claims of an analysis that had nothing to work on have nothing of their own to say.
+    """
+    kept: dict[tuple[str, str, str], StepRecord] = {}
+    for step in record.steps:
+        if step.state == "failed" or (step.state in ("blocked", "skipped") and step.kind == "analysis"):
+            kept.setdefault((step.title, step.state, step.reason), step)
+    return list(kept.values())
 
 
 def _not_done(record: RunRecord) -> Iterable[str]:
-    for step in record.steps:
-        if step.state in ("failed", "blocked", "skipped") and (step.kind == "analysis" or step.state == "failed"):
-            yield f"{step.title}: {words.STATE_WORDS[step.state]}" + (
-                f" ({_one_line(step.reason).rstrip('.')})" if step.reason else ""
-            )
+    for step in undone(record):
+        reason = words.plain(_one_line(step.reason).rstrip("."))
+        yield f"{step.title}: {words.STATE_WORDS[step.state]}" + (f" ({reason})" if reason else "")
 
 
 def _one_line(text: str) -> str:

@@ -171,7 +171,7 @@ def _column(name: str, frame: pd.DataFrame, folded: _Folded) -> tuple[str, list[
     if _is_number(frame[name]):
         rows = [frame.iloc[i] for i in range(len(frame))] if name in folded.bounds else []
         return words.heading(name), _numbers(name, values, [folded.bound(name, row) for row in rows])
-    cells = [_text(v) for v in values]
+    cells = [_text(v) for v in (words.even(values) if name == "cell" else values)]
     if max((len(cell.text) for cell in cells), default=0) <= SHORT:
         cells = [Cell(cell.text, cell.sort, cell.kind or "short") for cell in cells]
     return words.heading(name), cells
@@ -224,7 +224,7 @@ def _interval(low: Any, high: Any) -> Cell:
 
 def _status(value: Any, reason: Any) -> Cell:
     kind = str(value) if str(value) in words.STATUS_WORDS else ""
-    return Cell(words.status(value, reason), "", kind and f"status {kind}")
+    return Cell(words.plain(words.status(value, reason)), "", kind and f"status {kind}")
 
 
 def _numbers(name: str, values: list[Any], bounds: list[str]) -> list[Cell]:
@@ -255,7 +255,7 @@ def _text(value: Any) -> Cell:
         return Cell("yes" if value else "no")
     if isinstance(value, float):
         return Cell(words.number(value), _sortable(value))
-    return Cell(str(value))
+    return Cell(words.plain(str(value)))
 
 
 def _sortable(value: Any) -> str:

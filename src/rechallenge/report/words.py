@@ -190,6 +190,49 @@ def _infinite(value: Any) -> bool:
     return not is_missing(value) and math.isinf(float(value))
 
 
+def even(texts: Iterable[Any]) -> list[Any]:
+    """Written numbers side by side at two digits: `3` as `3.0` where others have one decimal; the rest as it is.
+
+    >>> even(["3", "2.3", "15", "> 4", "n.d."]), even(["3", "4"])
+    (['3.0', '2.3', '15', '> 4', 'n.d.'], ['3', '4'])
+    """
+    given = list(texts)
+    if not any(isinstance(t, str) and re.fullmatch(r"\d\.\d", t) for t in given):
+        return given
+    return [f"{t}.0" if isinstance(t, str) and re.fullmatch(r"[1-9]", t) else t for t in given]
+
+
+def plain(text: str) -> str:
+    """A text in which numbers with the digits of a computer are written as a reader writes them.
+
+    >>> plain("from 1.0000000000000001e-07 to 0.30000000000000004 µM, 2 lines, 0.05")
+    'from 1 × 10⁻⁷ to 0.3 µM, 2 lines, 0.05'
+    """
+    return re.sub(
+        r"(?<![\w.\-])-?(?:\d+\.\d{9,}(?:e[+-]?\d+)?|\d+(?:\.\d+)?e[+-]?\d+)(?![\w.])",
+        lambda found: number(float(found[0]), trim=True),
+        text,
+    )
+
+
+def setting(name: str, value: Any) -> str:
+    """A setting of the run in words, empty where it says nothing (not asked for, or none).
+
+    >>> setting("dask", False), setting("only", ()), setting("only", ("curves",)), setting("jobs", 1)
+    ('', '', 'only the steps curves', 'one process')
+    """
+    if value is None or value is False or (isinstance(value, str | list | tuple | dict) and not value):
+        return ""
+    if isinstance(value, list | tuple):
+        value = listed(str(v) for v in value)
+    if name == "only":
+        return f"only the steps {value}"
+    if name == "jobs":
+        return "one process" if value == 1 else f"{value} processes"
+    label = name.replace("_", " ")
+    return f"with {label}" if value is True else f"{label} {value}"
+
+
 def heading(column: str) -> str:
     """A column name as a heading.
 

@@ -47,10 +47,10 @@ _ALSO = {
 def wells(viability: pd.DataFrame | None, plates: pd.DataFrame | None = None) -> pd.DataFrame:
     """One tidy table of wells from the two kinds of input, every column there and typed.
 
-    Adds `row` and `column` of the well (counted from 1, NaN where unknown). A table that never went through
-    reading may lack everything but model, drug, dose_um and one of viability and signal: all its rows are then one
-    biological replicate (whatever their plates: plates may be technical), the plate the replicate's. Raises ValueError where one of those columns is missing, NotApplicable where there is
-    no table or it has no rows.
+    Adds `row` and `column` of the well (counted from 1, NaN where unknown). A table that never went through reading may
+    lack everything but model, drug, dose_um and one of viability and signal: all its rows are then one biological
+    replicate (whatever their plates: plates may be technical), the plate the replicate's. Raises ValueError where one
+    of those columns is missing, NotApplicable where there is no table or it has no rows.
     """
     given = {"viability": viability, "plates": plates}
     parts = [_tidy(t).assign(source_table=name) for name, t in given.items() if t is not None and len(t)]
@@ -84,7 +84,7 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     out.loc[out["well_type"].isin(["vehicle", "blank"]), "dose_um"] = 0.0
     bare = (out["replicate"] == "") & (out["well_type"] != "blank")
     # Wells without drug may leave the replicate to their plate; samples may not: a plate is no experiment of its own.
-    own = (out["well_type"] == "vehicle") & (out["plate"] != "") & (out["replicate"] != "").any()
+    own = (out["well_type"] == "vehicle") & (out["plate"] != "") & bool((out["replicate"] != "").any())
     out["replicate"] = out["replicate"].mask(bare, out["plate"].where(own, "1"))
     # Signals without plate names: the wells of one replicate and model are taken as read together.
     out["plate"] = out["plate"].where(out["plate"] != "", out["replicate"])

@@ -53,19 +53,20 @@ def blank_below_vehicle(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[F
     raw = _raw(frame)
     blanks, vehicles = raw[raw["type"] == "blank"], raw[raw["type"] == "vehicle"]
     blank = blanks.groupby("plate")["signal"].mean()
-    for (name, model), rows in vehicles.groupby(["plate", "model"], sort=True):
+    for key, rows in vehicles.groupby(["plate", "model"], sort=True):
+        name, model = str(key[0]), str(key[1])
         if name not in blank.index:
             continue
-        empty, full = float(blank[name]), float(rows["signal"].mean())
+        empty, full = float(blank.loc[name]), float(rows["signal"].mean())
         if empty >= full:
             here: dict[str, Any] = place(frame, blanks.index[blanks["plate"] == name][0])
             yield Fault(
                 "blank-above-vehicle",
                 f"plate {name}: the blank wells (mean {empty:.4g}) are not below the vehicle wells"
-                f"{' of ' + str(model) if model else ''} (mean {full:.4g}), so no viability can be told.",
+                f"{' of ' + model if model else ''} (mean {full:.4g}), so no viability can be told.",
                 "Check the well types: blank and vehicle (or positive) wells may be swapped.",
                 column="signal",
-                value=str(name),
+                value=name,
                 **here,
             )
 

@@ -65,8 +65,8 @@ NO_CHANGE, UNDETERMINED = "no change shown", "not determined"
 UNTESTED = "not tested"
 #: what every ratio says of its test
 INVERSION = (
-    "The p-value is one minus the highest confidence at which the interval leaves out 1 (the intervals are not symmetric), and t "
-    "is that of this interval, so it differs from the estimate over its standard error"
+    "The p-value is one minus the highest confidence at which the interval leaves out 1, and t is that of the interval "
+    "which just reaches 1; the intervals are not symmetric, so t differs from the estimate over its standard error"
 )
 
 
@@ -174,8 +174,9 @@ def resistance_index(
     `ri` is NaN unless `status` is "estimated" or "not_testable" (fewer than two biological replicates on a side: no
     p-value); "censored" means a bound: above `ci_low` or below `ci_high` as `ri_bound` says. `verdict` at q < `alpha`:
     resistance to the selecting drug, cross-resistance, resistance (selecting drug not given), collateral sensitivity,
-    no change shown, not determined (no test can be made), or not tested (no curve of the parent). `log2_ri` and `se` are log2; the IC50s are text in µM, with > and < for bounds.
-    Raises NotApplicable where no resistant model with a parent has a curve.
+    no change shown, not determined (no test can be made), or not tested (no curve of the parent). `log2_ri` and `se`
+    are log2; the IC50s are text in µM, with > and < for bounds. Raises NotApplicable where no resistant model with a
+    parent has a curve.
     """
     table = filled(curves)
     resistant = models[(models["role"] == "resistant") & (models["parent"].fillna("") != "")]
@@ -266,9 +267,10 @@ def cross_resistance(resistance_index: pd.DataFrame) -> pd.DataFrame:
     """The matrix drug x resistant line in long form, each cell typed, and the pattern of every drug over the lines.
 
     `cell` is the text of the cell: an index, a bound (`>3.1`, `<0.4`: the limit that holds with the confidence of the
-    intervals), n.d. (not determined) or n.t. (not tested: no curve of the parent); `log2_shown` is the number for its colour (the bound where there is one). A line that was
-    tested at several stages stands there once, without a stage or at its last one. `pattern`: what the lines tested
-    with that drug have in common. Lines are replications of each other, not more n.
+    intervals), n.d. (not determined) or n.t. (not tested: no curve of the parent); `log2_shown` is the number for its
+    colour (the bound where there is one). A line that was tested at several stages stands there once, without a stage
+    or at its last one. `pattern`: what the lines tested with that drug have in common. Lines are replications of each
+    other, not more n.
     """
     stage = resistance_index["stage"].map(stage_number).fillna(np.inf).where(resistance_index["stage"] != "", np.inf)
     cells = ["drug", "model", "medium", "hours"]
