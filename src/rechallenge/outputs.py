@@ -98,7 +98,7 @@ def _counts(frame: pd.DataFrame) -> pd.DataFrame:
             there = column.dropna()
             if len(there) and bool((there % 1 == 0).all()):
                 frame = frame.copy(deep=False)
-                frame.isetitem(position, column.astype("Int64"))
+                frame.isetitem(position, column.astype("Int64").array)
     return frame
 
 

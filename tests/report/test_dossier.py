@@ -487,3 +487,10 @@ def test_cells_of_a_matrix_have_the_same_digits(build_record):
     table = pd.DataFrame({"drug": ["a", "b", "c"], "cell": ["3", "2.3", "> 4"]})
     text = dossier.render(build_record(tables={"cross_resistance": table}))
     assert re.findall(r"<td[^>]*>([\d.]+)</td>", text[text.index("table-cross_resistance") :])[:2] == ["3.0", "2.3"]
+
+
+def test_places_in_a_picture_are_rounded_and_its_text_is_not():
+    drawn = '<path d="M1.23456,7.999999L-0.5,2" transform="translate(31.9999999,3)"/><text y="2.3456">1.23456</text>'
+    short = '<path d="M1.23,8L-0.5,2" transform="translate(32,3)"/><text y="2.35">1.23456</text>'
+    assert dossier._rounded(drawn) == short
+    assert dossier._rounded('<g transform="scale(0.123456)"/>') == '<g transform="scale(0.123456)"/>'

@@ -201,7 +201,7 @@ def _figure(figure: FigureRecord, title: str, *, further: bool = False) -> dict[
     picture = ""
     heavy = len(svg) > (min(HEAVY_PICTURE, len(png) * 4 / 3) if further else HEAVY_PICTURE)
     if svg and not (heavy and png):
-        text = svg.decode()
+        text = _rounded(svg.decode())
         text = text if "'" in text else text.replace('"', "'")  # which need not be escaped in an address
         picture = "data:image/svg+xml," + quote(text, safe=" !$()*+,/:;=?@~-_.'")
     elif png:
@@ -224,6 +224,15 @@ def _figure(figure: FigureRecord, title: str, *, further: bool = False) -> dict[
         ],
         "spec": dict(figure.spec) if light and figure.spec else None,
     }
+
+
+def _rounded(svg: str) -> str:
+    """A picture with places to a hundredth of a point, which is finer than any screen; scales and text as they are."""
+
+    def short(found: re.Match[str]) -> str:
+        return re.sub(r"\d+\.\d{3,}(?![\de])", lambda n: f"{float(n[0]):.2f}".rstrip("0").rstrip("."), found[0])
+
+    return re.sub(r' (?:d|transform|x|y|x1|y1|x2|y2|width|height)="[^"]*"', short, svg) if "scale(" not in svg else svg
 
 
 def _width_of(svg: bytes) -> float:

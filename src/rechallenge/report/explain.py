@@ -128,7 +128,10 @@ def case(out: Path | str, name: str) -> Case:
 
 
 def read_evidence(folder: Path) -> pd.DataFrame:
-    """`evidence.csv` of a results folder, checked. Raises InputFaults where it is absent, RechallengeError where damaged."""
+    """`evidence.csv` of a results folder, checked.
+
+    Raises InputFaults where it is absent, RechallengeError where it is damaged.
+    """
     path = folder / "evidence.csv"
     if not path.is_file():
         remedy = "Name the results folder of a run (by default STUDY/results)."

@@ -159,11 +159,11 @@ def forest(
 ) -> alt.LayerChart:
     """A forest plot, one row per value of `label` in the order given (labels must differ between rows).
 
-    A finite estimate is a point with its interval. A limit that is infinite (or 0 on a log scale) runs to the edge
-    of the plot and ends in an arrow head; a row without estimate but with one finite limit is thereby shown as a
-    bound ("at least", "at most"), with a tick at the limit. A row with neither carries the text of column `note`
-    (default 'not estimable'), cut with an ellipsis where it is long. The source data say so in a column `limits`. `reference` is the line of no effect
-    (default 1 on a log scale, else 0).
+    A finite estimate is a point with its interval. A limit that is infinite (or 0 on a log scale) runs to the edge of
+    the plot and ends in an arrow head; a row without estimate but with one finite limit is thereby shown as a bound
+    ("at least", "at most"), with a tick at the limit. A row with neither carries the text of column `note` (default
+    'not estimable'), cut with an ellipsis where it is long. The source data say so in a column `limits`. `reference`
+    is the line of no effect (default 1 on a log scale, else 0).
     """
     import altair as alt
     import numpy as np

@@ -21,6 +21,7 @@ LONGEST = 160
 SHORT = 24
 _ALWAYS = ("p_value", "q_value", "status", "verdict", "n", "n_replicates", "claim", "summary", "reason")
 _VARY = ("p_value", "q_value", "claim", "summary")
+_SENTENCES = ("claim", "summary", "reason", "note")
 _COUNTS = ("row", "n", "rank", "day", "df")
 
 
@@ -171,7 +172,11 @@ def _column(name: str, frame: pd.DataFrame, folded: _Folded) -> tuple[str, list[
     if _is_number(frame[name]):
         rows = [frame.iloc[i] for i in range(len(frame))] if name in folded.bounds else []
         return words.heading(name), _numbers(name, values, [folded.bound(name, row) for row in rows])
-    cells = [_text(v) for v in (words.even(values) if name == "cell" else values)]
+    if name == "cell":
+        values = words.even(values)
+    elif name in _SENTENCES:
+        values = [words.plain(v) if isinstance(v, str) else v for v in values]
+    cells = [_text(v) for v in values]
     if max((len(cell.text) for cell in cells), default=0) <= SHORT:
         cells = [Cell(cell.text, cell.sort, cell.kind or "short") for cell in cells]
     return words.heading(name), cells
@@ -255,7 +260,7 @@ def _text(value: Any) -> Cell:
         return Cell("yes" if value else "no")
     if isinstance(value, float):
         return Cell(words.number(value), _sortable(value))
-    return Cell(words.plain(str(value)))
+    return Cell(str(value))
 
 
 def _sortable(value: Any) -> str:

@@ -205,11 +205,11 @@ def even(texts: Iterable[Any]) -> list[Any]:
 def plain(text: str) -> str:
     """A text in which numbers with the digits of a computer are written as a reader writes them.
 
-    >>> plain("from 1.0000000000000001e-07 to 0.30000000000000004 µM, 2 lines, 0.05")
-    'from 1 × 10⁻⁷ to 0.3 µM, 2 lines, 0.05'
+    >>> plain("2 lines, 0.05; doi:10.123456789/2e-3; from 1.0000000000000001e-07 to 0.30000000000000004.")
+    '2 lines, 0.05; doi:10.123456789/2e-3; from 1 × 10⁻⁷ to 0.3.'
     """
     return re.sub(
-        r"(?<![\w.\-])-?(?:\d+\.\d{9,}(?:e[+-]?\d+)?|\d+(?:\.\d+)?e[+-]?\d+)(?![\w.])",
+        r"(?<![\w./\-])-?(?:\d+\.\d{9,}(?:e[+-]\d+)?|\d+(?:\.\d+)?e[+-]\d+)(?![\w/]|\.\d)",
         lambda found: number(float(found[0]), trim=True),
         text,
     )

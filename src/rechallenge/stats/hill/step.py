@@ -1,8 +1,8 @@
 """Where a curve is a step between two tested doses, its slope says nothing of where between them the level lies.
 
-A slope at its upper bound is left out of the covariance as if it were known, and the linear interval of the dose becomes
-far too narrow: with slope 5 and half-log doses it covered 2 % of the curves whose slope had ended at the bound. What the
-data do say is between which doses the response passes the level.
+A slope at its upper bound is left out of the covariance as if it were known, and the linear interval of the dose
+becomes far too narrow: with slope 5 and half-log doses it covered 2 % of the curves whose slope had ended at the bound.
+What the data do say is between which doses the response passes the level.
 """
 
 from __future__ import annotations
