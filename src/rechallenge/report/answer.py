@@ -27,7 +27,7 @@ FRONT = {
     "next_experiment": "The next experiment",
 }
 #: drugs of one line that the first screen names, the strongest first; the others are in the table
-NAMED = 6
+NAMED = 8
 Verdict = Literal["resistant", "sensitive", "alike", "untold"]
 
 
