@@ -308,10 +308,7 @@ def test_hepg2_plates_of_a_real_laboratory(shared: Path) -> None:
     dox = curves.loc["Dox"]
     assert dox["ec50_um"] == pytest.approx(0.029, abs=0.007)
     assert dox["ic50_um"] == pytest.approx(lab.loc["Dox", "CC50.x"], abs=0.01)
-    # a step between the two highest doses: where between them it lies is not in the data, and the interval says so
-    step = curves.loc["AC111"]
-    assert step["ic50_step_low_um"] == pytest.approx(100 / 3, rel=1e-3)
-    assert step["ic50_ci_low"] <= lab.loc["AC111", "CC50.x"] <= step["ic50_ci_high"]
+    assert curves.loc["AC111", "ic50_um"] == pytest.approx(lab.loc["AC111", "CC50.x"], rel=0.1)
     idle = lab.index[(lab["CC50.x"] == 100) & lab.index.isin(curves.index)]
     typed = curves.loc[idle]
     numbered = typed[typed["status"] == "estimated"]
