@@ -1,8 +1,9 @@
 """From a matrix of counts and a design to tests: fit once, ask many questions.
 
 `fit_counts` estimates sizes, dispersions and coefficients; `wald` tests a contrast, `likelihood_ratio` drops columns
-of the design (an interaction, several levels at once), `shrink` draws noisy effects to zero. Single counts that alone carry
-a fit are replaced where a group has seven or more replicates, and the feature is not tested where it has three to six.
+of the design (an interaction, several levels at once), `shrink` draws noisy effects to zero. A single count that
+carries a fit is replaced where a group has seven or more replicates, and the feature is not tested where it has three
+to six.
 
 Sources: Love et al. 2014 (doi:10.1186/s13059-014-0550-8); independent filtering: Bourgon et al. 2010
 (doi:10.1073/pnas.0914005107); shrinkage with a Cauchy prior: Zhu et al. 2019 (doi:10.1093/bioinformatics/bty895).
