@@ -169,6 +169,8 @@ def filter_and_adjust(p: Floats, mean: Floats, alpha: float = 0.1) -> tuple[Floa
         from statsmodels.nonparametric.smoothers_lowess import lowess
 
         smooth = lowess(hits, thetas, frac=0.2, return_sorted=False)
+        if not np.isfinite(smooth).all():  # robust rounds divide by a median residual that can be zero
+            smooth = lowess(hits, thetas, frac=0.2, it=0, return_sorted=False)
         there = hits > 0
         residual = hits[there] - smooth[there]
         limit = float(smooth.max()) - float(np.sqrt(np.mean(residual**2)))
