@@ -20,9 +20,9 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 
 COLUMNS = (
-    "dataset", "layer", "contrast", "kind", "model", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low", "ci_high",
-    "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method", "direction",
-    "status", "reason", "source_table", "source_rows",
+    "dataset", "layer", "contrast", "kind", "model", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
+    "ci_high", "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method",
+    "direction", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 COUNTS, MODERATED, MEANS = "negative-binomial regression, Wald test", "moderated t", "difference of means"
 #: features with fewer counts than this over all samples are not estimated
@@ -113,7 +113,7 @@ def contrast_table(
 
 
 def symbols(features: list[str]) -> list[str]:
-    """The approved symbol of every feature that is an identifier or an earlier symbol of one gene, else its own name."""
+    """The approved symbol of every feature that is an identifier or earlier symbol of one gene, else its own name."""
     from rechallenge.knowledge.resolve import genes
 
     found = genes(features)

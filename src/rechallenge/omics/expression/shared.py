@@ -47,8 +47,8 @@ OVERLAP = (
     "expected_shared_control", "correlation_by_design",
 )  # fmt: skip
 REVERSAL = (
-    "dataset", "layer", "resistance", "treatment", "feature", "gene", "log2fc_resistance", "log2fc_treatment", "moved_back",
-    "p_value", "q_value", "n", "status",
+    "dataset", "layer", "resistance", "treatment", "feature", "gene", "log2fc_resistance", "log2fc_treatment",
+    "moved_back", "p_value", "q_value", "n", "status",
 )  # fmt: skip
 CONNECTIVITY = (
     "dataset", "layer", "resistance", "treatment", "n_features", "correlation", "correlation_by_design", "score",
