@@ -159,18 +159,14 @@ def percentiles(strength: Floats, level: Floats, neighbours: int = NEIGHBOURS) -
     than three times that many, it is compared with all.
     """
     out = np.full(len(strength), np.nan)
-    known = np.flatnonzero(np.isfinite(strength))
-    s = strength[known]
-    spread = level[known]
-    flat = not np.isfinite(spread).all() or np.ptp(spread) < 1e-3 * max(1.0, float(np.abs(spread).max(initial=0)))
-    spans = _spans(spread)
+    known = np.flatnonzero(np.isfinite(strength) & np.isfinite(level))
+    s, height = strength[known], level[known]
     if len(known) < 2:
-        return out, np.zeros(len(strength), bool)
-    if flat or spans or len(known) < 6 * neighbours:
-        rank = stats.rankdata(s)
-        out[known] = 100 * (rank - 1) / (len(s) - 1)
-        return out, np.zeros(len(strength), bool)
-    order = np.argsort(spread, kind="stable")
+        return out, np.zeros(len(strength), dtype=bool)
+    if _centred(height) or len(known) < 6 * neighbours:
+        out[known] = 100 * (stats.rankdata(s) - 1) / (len(s) - 1)
+        return out, np.zeros(len(strength), dtype=bool)
+    order = np.argsort(height, kind="stable")
     ordered = s[order]
     width = 2 * neighbours + 1
     windows = np.lib.stride_tricks.sliding_window_view(ordered, width)
@@ -181,14 +177,13 @@ def percentiles(strength: Floats, level: Floats, neighbours: int = NEIGHBOURS) -
         near, own = windows[start[block]], ordered[block, None]
         share[block] = ((near < own).sum(axis=1) + 0.5 * ((near == own).sum(axis=1) - 1)) / (width - 1)
     out[known[order]] = 100 * share
-    return out, np.isfinite(strength)
+    return out, np.isfinite(out)
 
 
-def _spans(level: Floats) -> bool:
+def _centred(level: Floats) -> bool:
     """Whether the genes' means tell nothing: values that were centred gene by gene lie around 0."""
-    if not len(level):
-        return True
-    return bool(np.abs(np.median(level)) < 0.15 and np.quantile(np.abs(level - np.median(level)), 0.9) < 0.15)
+    middle = float(np.median(level))
+    return abs(middle) < 0.15 and float(np.quantile(np.abs(level - middle), 0.9)) < 0.15
 
 
 @lru_cache(maxsize=4)
