@@ -79,7 +79,7 @@ def survival_fits(
     exprs = cohorts(patient_expression, patient_expression_samples, table)
     rows: list[dict[str, Any]] = []
     for group in groups(table, endpoints):
-        for own, kind, names, z, context in _subjects(group, clinical_candidates, exprs):
+        for own, kind, names, z, context in subjects(group, clinical_candidates, exprs):
             if own.n >= 5 and own.events:
                 rows += _examined(own, kind, names, z, context, confounders, alpha, confidence, draws, seed)
     if not rows:
@@ -96,7 +96,7 @@ def _in_order(candidates: pd.DataFrame) -> Any:
 Context = tuple[NDArray[np.object_], Floats] | None
 
 
-def _subjects(group: Group, candidates: pd.DataFrame, exprs: Mapping[str, Expression]) -> Any:
+def subjects(group: Group, candidates: pd.DataFrame, exprs: Mapping[str, Expression]) -> Any:
     """Candidates of one group by who is measured: (group, kind, names, rank-normal values (C, n), whole expression)."""
     if group.cohort in exprs:
         expression = exprs[group.cohort]

@@ -2,7 +2,7 @@
 
 Supported needs all of: two or more cohorts with 20 events each; a pooled effect (three or more cohorts: p below alpha
 by Hartung and Knapp; two: each below alpha in the same direction); the same direction whichever cohort is left out; an
-effect that stays with proliferation in the model; and more strength than 95 % of the genes of similar expression. One
+effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of the genes of similar expression. One
 cohort is never support. A gene that the scan itself picked out must pass on its q-value.
 """
 
@@ -12,11 +12,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.fits import FITS
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS
 from rechallenge.report.words import equals, number
+from rechallenge.stats.meta import pool
 
 SUPPORTED, SUGGESTIVE, NOT, UNTESTED = "supported", "suggestive", "not supported", "not testable"
 #: per cent of matched genes that a specific gene must exceed
@@ -76,6 +78,8 @@ def verdict(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tup
         reasons.append("no other genes to compare it with")
     if kept is False:
         return NOT, "; ".join(reasons)
+    confounded = _confounded(own, alpha)
+    reasons += [confounded[1]] if confounded[1] else []
     steady = True
     if pooled.k == 1:
         reasons.append("one cohort is no replication")
@@ -86,8 +90,22 @@ def verdict(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tup
         n = int((own[column] < alpha).sum()) if column in own else 0
         if n:
             reasons.append(f"{words} in {n} of {len(own)} cohorts")
-    good = pooled.k >= 2 and kept is True and specific is True and steady
+    good = pooled.k >= 2 and kept is True and specific is True and steady and not confounded[0]
     return SUPPORTED if good else SUGGESTIVE, "; ".join(reasons)
+
+
+def _confounded(own: pd.DataFrame, alpha: float) -> tuple[bool, str]:
+    """Whether the association is gone beside the declared confounders (pooled with fixed effect), and in what words."""
+    there = own[own["confounder_p_value"].notna()] if "confounder_p_value" in own else own.iloc[:0]
+    if there.empty:
+        return False, ""
+    coef = np.log(there["confounder_hr"].to_numpy(float))
+    se = np.abs(coef) / np.maximum(-ndtri(there["confounder_p_value"].to_numpy(float) / 2), 1e-12)
+    r = pool(coef, se, method="FE", hartung_knapp=False)
+    p, hr = float(r.p[0]), float(np.exp(r.effect[0]))
+    lost = not p < alpha or (hr > 1) != (float(there["coef"].sum()) > 0)
+    said = f"HR {number(hr)}, {equals('p', p)} beside {there['confounders'].iloc[0]}"
+    return lost, ("lost" if lost else "kept") + f" beside the confounders ({said})"
 
 
 def _methods(survival: pd.DataFrame, alpha: float, **_: Any) -> str:
