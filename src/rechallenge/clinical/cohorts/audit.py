@@ -89,7 +89,7 @@ def _follow_up(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
 def _missing(table: pd.DataFrame, confounders: Sequence[str]) -> Iterator[dict[str, Any]]:
     people = individuals(table)
     for cohort, rows in people.groupby("cohort", sort=True):
-        for name in [c for c in extras(people) if c not in ("responded", "entry")]:
+        for name in extras(people):
             if not name.strip():
                 continue
             gone = int(as_covariate(rows[name]).isna().sum())
@@ -164,7 +164,7 @@ def definition_conflicts(
     rows = []
     named = definitions or {}
     for cohort, own in people.groupby("cohort", sort=True):
-        columns = {n: b for n in extras(own) if n != "responded" and (b := as_binary(own[n])) is not None}
+        columns = {n: b for n in extras(own) if (b := as_binary(own[n])) is not None}
         subjects = {k: [c for c in v if c in columns] for k, v in named.items()} if named else _subjects(columns)
         for subject, members in sorted(subjects.items()):
             for a, b in itertools.combinations(members, 2):

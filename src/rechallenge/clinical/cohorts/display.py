@@ -9,9 +9,11 @@ import pandas as pd
 from scipy import special
 
 from rechallenge.analysis import analysis
-from rechallenge.clinical.cohorts.expression import cohorts
+from rechallenge.clinical.cohorts.candidates import where_measured
+from rechallenge.clinical.cohorts.expression import cohorts, rank_normal
 from rechallenge.clinical.cohorts.fits import subjects
-from rechallenge.clinical.cohorts.people import ALL, Group, groups, long, order_of
+from rechallenge.clinical.cohorts.people import ALL, Group, groups, individuals, long, order_of
+from rechallenge.clinical.cohorts.response import arms
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS, at_risk
 from rechallenge.faults import NotApplicable
 from rechallenge.stats import cox, survival
@@ -156,3 +158,34 @@ def _shapes(group: Group, names: list[str], z: Any, confidence: float) -> list[p
             )
         )  # fmt: skip
     return parts
+
+
+RESPONSE_POINTS = ("gene", "cohort", "arm", "patient", "responded", "expression", "best_change")
+
+
+@analysis(title="Expression of responders and others, patient by patient")
+def response_points(
+    patients: pd.DataFrame,
+    clinical_candidates: pd.DataFrame,
+    patient_expression: pd.DataFrame,
+    patient_expression_samples: pd.DataFrame,
+) -> pd.DataFrame:
+    """The first candidates in every arm with responses: `RESPONSE_POINTS`; expression in standard deviations."""
+    table = long(patients)
+    chosen = clinical_candidates[clinical_candidates["gene"].isin(drawn(clinical_candidates))]
+    people = individuals(table).set_index(["cohort", "patient"])["best_change"]
+    parts = []
+    for arm in arms(table, cohorts(patient_expression, patient_expression_samples, table)):
+        for gene, i in where_measured(chosen, arm.genes):
+            if np.isfinite(arm.values[i]).all():
+                change = [people.get((arm.cohort, p), np.nan) for p in arm.patients]
+                parts.append(
+                    pd.DataFrame(
+                        {"gene": gene, "cohort": arm.cohort, "arm": arm.arm, "patient": arm.patients,
+                         "responded": arm.responded.astype(int), "expression": rank_normal(arm.values[[i]])[0],
+                         "best_change": change}
+                    )
+                )  # fmt: skip
+    if not parts:
+        raise NotApplicable("no candidate is measured in patients with a response")
+    return pd.concat(parts, ignore_index=True).loc[:, list(RESPONSE_POINTS)]

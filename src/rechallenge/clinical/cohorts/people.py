@@ -15,7 +15,7 @@ from rechallenge.clinical.cohorts.words import event_of, is_control_arm, missing
 #: columns that are no covariates
 KNOWN = (
     "patient", "cohort", "endpoint", "time", "event", "time_unit", "time_zero", "response", "best_change", "treatment",
-    "treatment_start", "_file", "_sheet", "_row",
+    "treatment_start", "_file", "_sheet", "_row", "responded", "entry",
 )  # fmt: skip
 #: endpoints in the order in which they are looked at
 ENDPOINTS = ("OS", "DSS", "PFS", "PFI", "RFS", "DFS", "DFI", "TTP", "EFS")

@@ -177,7 +177,7 @@ def response(
     out = out.merge(control[["gene", "cohort", "control_auc", "control_ci_low", "control_ci_high"]],
                     on=["gene", "cohort"], how="left", sort=False)  # fmt: skip
     out = out.merge(clinical_candidates[["gene", "why", "selected"]], on="gene", how="left")
-    out.loc[out["status"] != "estimated", "permutation_p_value"] = np.nan
+    out.loc[out["status"] != "estimated", ["permutation_p_value", "adjusted_p_value"]] = np.nan
     said = {g: verdict(r, alpha, confidence) for g, r in out.groupby("gene", sort=False)}
     out["verdict"] = [said[g][0] for g in out["gene"]]
     out["verdict_reason"] = [said[g][1] for g in out["gene"]]
@@ -299,7 +299,7 @@ def verdict(rows: pd.DataFrame, alpha: float, confidence: float) -> tuple[str, s
         if not (predictive < alpha).any():
             return NOT, "; ".join([*reasons, "as strong without the drug, so not predictive"])
     specific = bool((tested["percentile"] >= SPECIFIC).all())
-    reasons.append(f"stronger than {tested['percentile'].min():.0f} % of other genes")
+    reasons.append(f"stronger than {min(tested['percentile'].min(), 99):.0f} % of other genes")
     if k < 2:
         reasons.append("one cohort is no replication")
     good = k >= 2 and held and specific and bool((predictive < alpha).any())

@@ -73,7 +73,7 @@ def verdict(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tup
     if pooled.percentile == pooled.percentile:
         specific = bool(pooled.percentile >= SPECIFIC)
         among = "genes of similar expression" if pooled.matched else "all genes"
-        reasons.append(f"stronger than {pooled.percentile:.0f} % of {among}")
+        reasons.append(f"stronger than {min(pooled.percentile, 99):.0f} % of {among}")
     else:
         reasons.append("no other genes to compare it with")
     if kept is False:
