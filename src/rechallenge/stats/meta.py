@@ -50,9 +50,14 @@ def pool(
     *,
     method: Method = "REML",
     hartung_knapp: bool = True,
+    floor: bool = False,
     confidence: float = 0.95,
 ) -> Pooled:
-    """Pool effects (R, K) with standard errors (R, K); NaN where a study has none. Effects on an additive scale."""
+    """Pool effects (R, K) with standard errors (R, K); NaN where a study has none. Effects on an additive scale.
+
+    `floor` keeps the standard error of Hartung and Knapp from falling below the usual one, which it does where few
+    studies agree by chance (doi:10.1186/s12874-015-0091-1).
+    """
     y, s = (np.atleast_2d(np.asarray(v, dtype=np.float64)) for v in (effect, se))
     there = np.isfinite(y) & np.isfinite(s) & (s > 0)
     y0 = np.where(there, y, 0.0)
@@ -76,7 +81,8 @@ def pool(
         spread = (w * (y0 - pooled[:, None]) ** 2).sum(axis=1) / (k - 1)
     many = k > 1
     use_t = many & hartung_knapp
-    var = np.where(use_t, var * np.where(many, spread, 1.0), var)
+    scale = np.where(many, np.maximum(spread, 1.0) if floor else spread, 1.0)
+    var = np.where(use_t, var * scale, var)
     pooled, var = np.where(k > 0, pooled, np.nan), np.where(k > 0, var, np.nan)
     error = np.sqrt(var)
     df = np.maximum(k - 1, 1)

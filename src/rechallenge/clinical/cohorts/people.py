@@ -160,7 +160,7 @@ def as_covariate(values: pd.Series) -> pd.Series:
     unknown cells are missing."""
     text = values.astype(str).str.strip()
     known = ~text.map(missing)
-    number = pd.to_numeric(text.where(known), errors="coerce")
+    number = pd.to_numeric(text.where(known), errors="coerce").astype("float64")
     if known.any() and number[known].notna().mean() >= 0.9 and number.nunique() > 6:
         return number
     return text.where(known)

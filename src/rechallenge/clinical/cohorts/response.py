@@ -272,7 +272,7 @@ def verdict(rows: pd.DataFrame, alpha: float, confidence: float) -> tuple[str, s
     p = tested[name].to_numpy(float)
     k = tested["cohort"].nunique()
     if len(tested) > 1:
-        pooled = meta.pool(tested["auc"] - 0.5, np.sqrt(tested["auc_variance"]), confidence=confidence)
+        pooled = meta.pool(tested["auc"] - 0.5, np.sqrt(tested["auc_variance"]), floor=True, confidence=confidence)
         same = len(set(np.sign(tested["auc"] - 0.5))) == 1
         effect = bool(pooled.p[0] < alpha) if len(tested) > 2 else bool((p < alpha).all()) and same
         said = f"{len(tested)} arms, pooled {equals('p', pooled.p[0])}"

@@ -21,6 +21,7 @@ EFRON = "doi:10.1080/01621459.1977.10480613"
 #: most random signatures are prognostic too, so a p-value alone says little of one gene
 RANDOM = "doi:10.1371/journal.pcbi.1002240"
 REML, HARTUNG = "doi:10.3102/10769986030003261", "doi:10.1186/1471-2288-14-25"
+FLOOR = "doi:10.1186/s12874-015-0091-1"
 #: events below which a cohort is described and not tested
 FEWEST_EVENTS = 20
 SCAN = (
@@ -169,12 +170,12 @@ def _meta_methods(survival_meta: pd.DataFrame, **_: Any) -> str:
     return (
         f"Log hazard ratios per standard deviation were pooled over up to {most} cohorts with at least "
         f"{FEWEST_EVENTS} events each by a random-effects model (REML, {REML}) with Hartung-Knapp intervals and tests "
-        f"({HARTUNG}), I2 (doi:10.1002/sim.1186), prediction intervals (doi:10.1136/bmjopen-2015-010247) and leaving "
+        f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals (doi:10.1136/bmjopen-2015-010247) and leaving "
         "out each cohort in turn."
     )
 
 
-@analysis(title="Meta-analysis over cohorts", reference=(REML, HARTUNG), methods=_meta_methods)
+@analysis(title="Meta-analysis over cohorts", reference=(REML, HARTUNG, FLOOR), methods=_meta_methods)
 def survival_meta(
     survival_scan: pd.DataFrame, survival_fits: pd.DataFrame | None = None, *, confidence: float = 0.95
 ) -> pd.DataFrame:
@@ -196,7 +197,7 @@ def survival_meta(
 def _meta_of(rows: pd.DataFrame, fits: pd.DataFrame | None, confidence: float) -> pd.DataFrame:
     effect, se = pooled(rows, "coef", "se", confidence)
     y, s = effect.to_numpy(float), se.to_numpy(float)
-    r = meta.pool(y, s, confidence=confidence)
+    r = meta.pool(y, s, floor=True, confidence=confidence)
     first = rows.drop_duplicates("gene").set_index("gene").reindex(effect.index)
     by_gene = rows.groupby("gene")
     single = by_gene["p_value"].first().reindex(effect.index).to_numpy(float)
@@ -208,7 +209,7 @@ def _meta_of(rows: pd.DataFrame, fits: pd.DataFrame | None, confidence: float) -
     among = strength[gene]
     for i in np.flatnonzero(~gene):
         percentile[i] = 100 * float(np.mean(among < strength[i])) if len(among) else np.nan
-    loo = meta.leave_one_out(y, s, confidence=confidence) if y.shape[1] > 1 else []
+    loo = meta.leave_one_out(y, s, floor=True, confidence=confidence) if y.shape[1] > 1 else []
     left = np.array([np.where(np.isfinite(y[:, j]) & (r.k > 1), o.effect, np.nan) for j, o in enumerate(loo)])
     left_p = np.array([np.where(np.isfinite(y[:, j]) & (r.k > 2), o.p, np.nan) for j, o in enumerate(loo)])
     nothing = np.full(len(y), np.nan)
@@ -251,7 +252,7 @@ def _adjusted(table: pd.DataFrame, rows: pd.DataFrame, fits: pd.DataFrame | None
     if mine.empty:
         return table
     effect, se = pooled(mine, "proliferation_coef", "proliferation_se", confidence)
-    r = meta.pool(effect.to_numpy(float), se.to_numpy(float), confidence=confidence)
+    r = meta.pool(effect.to_numpy(float), se.to_numpy(float), floor=True, confidence=confidence)
     own = pd.DataFrame(
         {"adjusted_hr": np.exp(r.effect), "adjusted_ci_low": np.exp(r.ci_low), "adjusted_ci_high": np.exp(r.ci_high),
          "adjusted_p_value": r.p}, index=effect.index,

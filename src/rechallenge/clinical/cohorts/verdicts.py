@@ -3,7 +3,8 @@
 Supported needs all of: two or more cohorts with 20 events each; a pooled effect (three or more cohorts: p below alpha
 by Hartung and Knapp; two: each below alpha in the same direction); the same direction whichever cohort is left out; an
 effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of the genes of similar expression. One
-cohort is never support. A gene that the scan itself picked out must pass on its q-value.
+cohort is never support. A gene that the scan itself picked out must pass on its q-value in one cohort, and be seen in
+another than its strongest where there are several.
 """
 
 from __future__ import annotations
@@ -30,20 +31,32 @@ SURVIVAL = (
 
 
 def shown(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tuple[bool, str]:
-    """Whether an association is shown at all, and in what words."""
-    value, name = (pooled.q_value, "q") if selected else (pooled.p_value, "p")
+    """Whether an association is shown at all, and in what words.
+
+    One cohort: p, or q where the scan chose the gene. Two: both below alpha. Three or more: Hartung and Knapp's p. A
+    chosen gene must besides be seen in a cohort other than the one in which it is strongest (Bonferroni).
+    """
+    if pooled.k == 1:
+        value, name = (pooled.q_value, "q") if selected else (pooled.p_value, "p")
+        chosen = "; chosen from the scan, so q counts" if selected else ""
+        return bool(value < alpha), f"one cohort: {equals(name, value)}{chosen}"
     if pooled.k == 2:
-        p = own["q_value" if selected else "p_value"].to_numpy(float)
+        p = own["p_value"].to_numpy(float)
         same = len(set(np.sign(own["coef"]))) == 1
         good = bool((p < alpha).all()) and same
-        said = "both cohorts show it" if good else (
-            "the two cohorts point in opposite directions" if not same else
-            f"not each of the two cohorts shows it ({name} = {' and '.join(number(v, 2) for v in p)})"
-        )  # fmt: skip
+        if not same:
+            return False, "the two cohorts point in opposite directions"
+        values = " and ".join(number(v, 2) for v in p)
+        said = f"both cohorts show it (p = {values})" if good else f"not each of the two cohorts shows it (p = {values})"
         return good, said
-    where = "one cohort" if pooled.k == 1 else f"{pooled.k} cohorts"
-    chosen = "; chosen from the scan, so q counts" if selected else ""
-    return bool(value < alpha), f"{where}: {equals(name, value)}{chosen}"
+    good, said = bool(pooled.p_value < alpha), f"{pooled.k} cohorts: {equals('p', pooled.p_value)}"
+    if good and selected:
+        ordered = own.sort_values(["p_value", "cohort"], kind="mergesort").iloc[1:]
+        ordered = ordered[np.sign(ordered["coef"]) == np.sign(np.log(pooled.hr_per_sd))]
+        good = bool((ordered["p_value"] * (pooled.k - 1) < alpha).any())
+        seen = "also seen" if good else "not seen"
+        said += f"; chosen from the scan, {seen} in a cohort other than its strongest"
+    return good, said
 
 
 def verdict(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tuple[str, str]:
