@@ -202,7 +202,7 @@ def _solve(theta: Floats, m: _Blocks, c: Floats, xy: Floats, yy: float) -> tuple
 
 
 def _maximise(m: _Blocks, c: Floats, xy: Floats, yy: float, free: int) -> tuple[Floats, float]:
-    """The Cholesky factor of D / sigma2 at the smallest profiled REML deviance, from three starts, and the deviance."""
+    """The Cholesky factor of D / sigma2 at the smallest profiled REML deviance, from two starts, and the deviance."""
     from scipy.optimize import minimize
 
     q = m.a.shape[1]
@@ -225,7 +225,7 @@ def _maximise(m: _Blocks, c: Floats, xy: Floats, yy: float, free: int) -> tuple[
         minimize(
             deviance, np.eye(q)[rows, columns] * start, jac=True, method="L-BFGS-B", bounds=bounds, options=settings
         )
-        for start in (1.0, 0.2, 5.0)
+        for start in (1.0, 0.2)
     ]
     best = min(found, key=lambda o: float(o.fun))
     return np.asarray(best.x, dtype=float), float(best.fun)
