@@ -1,11 +1,11 @@
 """What an arm of an animal experiment was given, read from its label, and which arms make a contrast.
 
-    vehicle | control | untreated          nothing (a control)
-    lenvatinib 10 mg/kg                    one drug
-    lenvatinib + epalrestat, A and B, A/B  a combination
-    combination                            of the two single arms, where there are exactly two
-    shAKR1B1 + lenvatinib, AKR1B1 KO       a gene knocked down (out, over-expressed), alone or with a drug
-    shNC + lenvatinib                      its control: lenvatinib
+vehicle | control | untreated          nothing (a control)
+lenvatinib 10 mg/kg                    one drug
+lenvatinib + epalrestat, A and B, A/B  a combination
+combination                            of the two single arms, where there are exactly two
+shAKR1B1 + lenvatinib, AKR1B1 KO       a gene knocked down (out, over-expressed), alone or with a drug
+shNC + lenvatinib                      its control: lenvatinib
 """
 
 from __future__ import annotations
@@ -173,9 +173,22 @@ def combinations(arms: dict[str, Arm]) -> Iterator[Combination]:
             yield Combination(arm.label, arm.parts, singles, control_of(arm, arms))
 
 
+def entity_of(parts: Sequence[Part]) -> tuple[str, str, int]:
+    """What a claim on an arm of these parts is about: entity, its type, and for a gene -1 (lowered) or +1 (raised).
+
+    A gene with a drug is about the gene; several drugs are a pair. Empty for a control.
+
+    >>> entity_of(parse_arm("B 5 mg/kg + A").parts), entity_of(parse_arm("shAKR1B1 + A").parts)
+    (('A + B', 'pair', 0), ('AKR1B1', 'gene', -1))
+    """
+    genes = [p for p in parts if p.action]
+    if genes:
+        return (genes[0].name, "gene", genes[0].action) if len(genes) == 1 else ("", "", 0)
+    names = sorted({p.name for p in parts}, key=str.casefold)
+    return " + ".join(names), "" if not names else "drug" if len(names) == 1 else "pair", 0
+
+
 def arm_order(arms: Sequence[str]) -> list[str]:
     """Labels in the order of a figure: controls, single arms, combinations; by name within."""
     parsed = parse_arms(arms)
     return sorted(set(arms), key=lambda a: (len(parsed[a].parts), bool(parsed[a].genes), a.casefold(), a))
-
-

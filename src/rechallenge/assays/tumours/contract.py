@@ -10,6 +10,8 @@ from rechallenge.assays.tumours.arms import parse_arms, unread_combination
 from rechallenge.faults import Fault
 from rechallenge.tables.contract import Column, Contract, place
 
+#: mm³ from which a tumour does not vanish between two visits
+LARGE = 100.0
 WIDE = "rechallenge.assays.tumours.reading:read_days"
 
 
@@ -93,6 +95,34 @@ def length_over_width(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
         )  # fmt: skip
 
 
+def gone_at_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A tumour of some size that is 0 at the next visit is more often an animal that died than a regression."""
+    keys = [frame["model"].fillna(""), frame["arm"], frame["animal"]]
+    ordered = frame.sort_values("day", kind="mergesort")
+    before = ordered.groupby(keys, sort=False)["volume_mm3"].shift().reindex(frame.index)
+    bad = frame.index[(frame["volume_mm3"] == 0) & (before >= LARGE)]
+    if len(bad):
+        yield _warning(
+            "gone-at-once",
+            f"a tumour of {before[bad[0]]:,.0f} mm³ is 0 at the next measurement. A 0 counts as a complete regression; "
+            "an animal that died or was removed has no volume.",
+            "Leave the cell empty where the animal was gone.",
+            frame, bad[0], column="volume_mm3", value=str(frame.loc[bad[0], "animal"]), count=len(bad),
+        )  # fmt: skip
+
+
+def no_weight(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """A body weight of 0 is an animal that was not weighed."""
+    bad = frame.index[frame["weight_g"] == 0]
+    if len(bad):
+        yield _warning(
+            "zero-weight",
+            "a body weight of 0 g is no weight (the animal was dead or not weighed): the row is not used.",
+            "Leave the cell empty.",
+            frame, bad[0], column="weight_g", value=str(frame.loc[bad[0], "animal"]), count=len(bad),
+        )  # fmt: skip
+
+
 def plausible_weights(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A mouse has 15 to 45 g, a rat up to 800 g."""
     weight = frame["weight_g"].dropna()
@@ -111,8 +141,9 @@ def _shared(day: str) -> tuple[Column, ...]:
                also=("mouse", "mouse id", "animal id", "id", "subject", "rat", "animal number", "mouse number")),
         Column("arm", "what it was given: vehicle, A, B, A + B; doses may follow, 'lenvatinib 10 mg/kg'", required=True,
                also=("arms", "group", "treatment", "treatment group", "therapy", "drug")),
-        *((Column("day", day, "number", required=True, unit="days",
-                  also=("days", "time", "times", "time point", "day of treatment", "days of treatment")),) if day else ()),
+        *([Column("day", day, "number", required=True, unit="days",
+                  also=("days", "time", "times", "time point", "day of treatment", "days of treatment"))]
+          if day else []),
         Column("model", "xenograft, as named in study.toml (empty: one model)",
                also=("tumor", "tumour", "cell line", "xenograft", "pdx", "donor")),
     )  # fmt: skip
@@ -136,7 +167,7 @@ TUMOURS = Contract(
                also=("reason removed", "removal", "end point reason", "censor reason")),
     ),
     either=(("volume_mm3",), ("length_mm", "width_mm")),
-    rules=(known_models, a_control, one_arm_an_animal, volumes_in_mm3, length_over_width),
+    rules=(known_models, a_control, one_arm_an_animal, volumes_in_mm3, length_over_width, gone_at_once),
     reader=WIDE,
     example=(
         "animal,arm,day,volume_mm3,model\n"
@@ -153,11 +184,11 @@ BODY_WEIGHT = Contract(
     about="Body weights: one row per animal and day, or wide (a row per animal, a column per day).",
     columns=(
         *_shared("day of treatment; the first weight of an animal counts as the start"),
-        Column("weight_g", "body weight", "number", required=True, unit="g", low=0.0, low_open=True, measured=True,
+        Column("weight_g", "body weight", "number", required=True, unit="g", low=0.0, measured=True,
                also=("weight", "body weight", "bw", "body mass")),
         Column("perturbation", "shAKR1B1, AKR1B1 OE, shNC, ... where the label of the arm does not say it"),
     ),
-    rules=(known_models, plausible_weights),
+    rules=(known_models, plausible_weights, no_weight),
     reader=WIDE,
     example="animal,arm,day,weight_g,model\n1,vehicle,0,21.4,Huh-7 LR\n1,vehicle,3,21.9,Huh-7 LR\n",
 )  # fmt: skip

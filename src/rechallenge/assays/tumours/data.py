@@ -42,7 +42,7 @@ def subjects(frame: pd.DataFrame) -> pd.Series:
 
 
 def measured_volume(frame: pd.DataFrame) -> pd.Series:
-    """Volumes in mm³; from the diameters, as length x width² / 2 (the longer one is the length), where none is given."""
+    """Volumes in mm³; where none is given, length x width² / 2 of the diameters (the longer one is the length)."""
     given = pd.to_numeric(frame["volume_mm3"]) if "volume_mm3" in frame.columns else pd.Series(NAN, index=frame.index)
     if "length_mm" not in frame.columns or "width_mm" not in frame.columns:
         return given
@@ -58,8 +58,9 @@ def volumes(tumours: pd.DataFrame) -> pd.DataFrame:
 
 
 def weights(body_weight: pd.DataFrame) -> pd.DataFrame:
-    """The same with `weight` in grams."""
-    return _daily(body_weight, pd.to_numeric(body_weight["weight_g"]), "weight")
+    """The same with `weight` in grams; a weight of 0 is none."""
+    values = pd.to_numeric(body_weight["weight_g"])
+    return _daily(body_weight, values.where(values > 0), "weight")
 
 
 def _daily(table: pd.DataFrame, values: pd.Series, name: str) -> pd.DataFrame:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.assays.tumours.arms import Arm, arm_order, combinations, control_of, parse_arms, plain
+from rechallenge.assays.tumours.arms import Arm, arm_order, control_of, parse_arms, plain
+from rechallenge.assays.tumours.contrasts import ACROSS, BETWEEN, BLISS, CONTROL, HSA, RATE, SINGLE, Plan, plans
 from rechallenge.assays.tumours.data import NAN, Origins, each, volumes
 from rechallenge.assays.tumours.model import (
     NOTHING,
@@ -18,6 +18,7 @@ from rechallenge.assays.tumours.model import (
     Growth,
     Zeros,
     curvature,
+    design,
     grow,
     last_common,
     spread_differs,
@@ -27,13 +28,12 @@ from rechallenge.faults import NotApplicable
 from rechallenge.stats.mixed import Estimate, estimate, welch
 from rechallenge.stats.multiplicity import bh
 
-RATE, CONTROL, SINGLE = "growth rate", "against control", "against single"
-BLISS, HSA, BETWEEN, ACROSS = "bliss", "hsa", "between models", "across models"
 UNIT = "ln volume per day"
 MIXED, TWO_STAGE = "mixed model", "per-animal slopes"
+FITS = ("model", "arm", "day", "fitted_mm3", "ci_low", "ci_high")
 COLUMNS = (
-    "model", "contrast", "kind", "arm", "reference", "parts", "estimate", "se", "df", "ci_low", "ci_high", "statistic",
-    "p_value", "q_value", "n", "n_arm", "n_models", "effect_unit", "confidence", "method", "test",
+    "model", "contrast", "kind", "arm", "reference", "parts", "entity", "entity_type", "action",
+    "estimate", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "n_arm", "n_models", "effect_unit", "confidence", "method", "test",
     "tgi_percent", "tgi_ci_low", "tgi_ci_high", "tgi_day", "rate_inhibition_percent",
     "two_stage_estimate", "two_stage_se", "two_stage_df", "two_stage_p_value",
     "common_day", "common_estimate", "common_ci_low", "common_ci_high", "common_p_value", "last_day", "n_early",
@@ -47,19 +47,6 @@ FORMULAS = {
     "arm": "log volume ~ arm + day:arm + (1 + day | animal)",
     "relative": "log (volume / first volume) ~ 0 + day:arm + (0 + day | animal)",
 }
-
-
-@dataclass(frozen=True)
-class Plan:
-    """A contrast: weights of the growth rates of arms; an empty name in `weights` is an arm that is not there."""
-
-    kind: str
-    arm: str
-    weights: Mapping[str, float]
-    reference: str
-    contrast: str
-    parts: str = ""
-    missing: str = ""
 
 
 def _methods(tumour_growth: pd.DataFrame, confidence: float, zeros: str, baseline: str, **_: Any) -> str:
@@ -83,6 +70,7 @@ def _methods(tumour_growth: pd.DataFrame, confidence: float, zeros: str, baselin
 @analysis(
     title="Growth rates of tumours",
     reference=("doi:10.2307/2533558", "doi:10.18637/jss.v059.i09", "doi:10.1371/journal.pone.0224137"),
+    gives=("tumour_growth", "tumour_fits"),
     methods=_methods,
 )
 def tumour_growth(
@@ -94,8 +82,9 @@ def tumour_growth(
     zeros: Zeros = "floor",
     detection_mm3: float = 0.0,
     baseline: Baseline = "common",
-) -> pd.DataFrame:
-    """Contrasts of exponential growth rates (ln volume per day); columns `COLUMNS`, one row per contrast (`kind`):
+) -> dict[str, pd.DataFrame]:
+    """Two tables: `tumour_growth`, contrasts of exponential growth rates (ln volume per day; `COLUMNS`), and
+    `tumour_fits`, the fitted volumes by arm and day (`FITS`). A row of the first is a contrast of one of these kinds:
 
     'growth rate' of an arm; 'against control'; 'against single' (a combination against each of its parts); 'bliss'
     (A + B minus A minus B plus control: below 0 is synergy); 'hsa' (the combination against the arm that it beats
@@ -105,8 +94,8 @@ def tumour_growth(
     `tgi_percent` is that of the last day on which all animals of both arms were there (`tgi_day`), and
     `rate_inhibition_percent` 100 (1 - growth rate / that of control). `two_stage_*` is Welch's contrast of per-animal
     slopes; `common_*` the model up to `common_day`, the last day on which every animal was followed; `n_early` animals
-    end before `last_day`. `zeros` is "floor" or "exclude"; `baseline` is "common" (arms share the intercept), "arm" (one each) or "relative"
-    (volumes over each animal's first). Raises NotApplicable where no
+    end before `last_day`. `zeros` is "floor" or "exclude"; `baseline` is "common" (arms
+    share the intercept), "arm" (one each) or "relative" (volumes over each animal's first). Raises NotApplicable where no
     animal was measured twice.
     """
     table = volumes(tumours)
@@ -132,36 +121,26 @@ def tumour_growth(
     out["source_rows"] = [
         origins(None if r.kind in (BETWEEN, ACROSS) else r.model, sorted(r.weights)) for r in each(out)
     ]
-    return out.reindex(columns=list(COLUMNS))
+    fits = [row for g, _ in fitted.values() for row in _fitted(g, confidence, baseline)]
+    return {
+        "tumour_growth": out.reindex(columns=list(COLUMNS)),
+        "tumour_fits": pd.DataFrame(fits, columns=list(FITS)),
+    }
 
 
-def plans(arms: Mapping[str, Arm]) -> Iterator[Plan]:
-    """Every contrast that the arms of one model allow."""
-    known = dict(arms)
-    for label in arm_order(list(known)):
-        yield Plan(RATE, label, {label: 1.0}, "", label, _parts(known[label]))
-    for label in arm_order(list(known)):
-        arm = known[label]
-        control = control_of(arm, known)
-        if (arm.parts or arm.gene_control) and control and control != label and arm.parts:
-            yield Plan(CONTROL, label, {label: 1.0, control: -1.0}, control, f"{label} vs {control}", _parts(arm))
-    for c in combinations(known):
-        parts = " + ".join(p.label for p in c.parts)
-        lacking = [p.label for p, s in zip(c.parts, c.singles, strict=True) if not s]
-        for p, single in zip(c.parts, c.singles, strict=True):
-            if single:
-                yield Plan(SINGLE, c.arm, {c.arm: 1.0, single: -1.0}, single, f"{c.arm} vs {single}", parts)
-        why = f"no arm of {' and '.join(lacking)} alone" if lacking else "" if c.control else "no control arm"
-        weights = {c.arm: 1.0, **dict.fromkeys(filter(None, c.singles), -1.0)}
-        if c.control:
-            weights[c.control] = float(len(c.parts) - 1)
-        yield Plan(BLISS, c.arm, weights, "", f"{c.arm}: interaction (Bliss)", parts, why)
-        why = f"no arm of {' and '.join(lacking)} alone" if lacking else ""
-        yield Plan(HSA, c.arm, weights, "", f"{c.arm}: better than each part (HSA)", parts, why)
-
-
-def _parts(arm: Arm) -> str:
-    return " + ".join(p.label for p in arm.parts)
+def _fitted(g: Growth, confidence: float, baseline: Baseline) -> Iterator[dict[str, Any]]:
+    """Fitted geometric mean volumes of every arm, over the days on which it was measured."""
+    if g.fit is None:
+        return
+    shift = float(g.table.drop_duplicates("subject")["y"].mean()) if baseline == "relative" else 0.0
+    for arm in g.arms:
+        t = g.table.loc[g.table["arm"] == arm, "t"]
+        for at in np.linspace(float(t.min()), float(t.max()), 13):
+            x, _ = design(np.array([at]), np.array([arm], dtype=object), list(g.arms), baseline)
+            e = g.fit.contrast(x[0], confidence) if np.any(x[0]) else Estimate(0.0, NAN, NAN, 0.0, 0.0, NAN, NAN)
+            start = float((g.table["day"] - g.table["t"]).iloc[0])
+            values = (float(np.exp(v + shift)) for v in (e.effect, e.ci_low, e.ci_high))
+            yield dict(zip(FITS, (g.model, arm, start + at, *values), strict=True))
 
 
 def _model_rows(
@@ -209,23 +188,19 @@ def _remarks(g: Growth, part: pd.DataFrame, ended: pd.Series) -> str:
     low, high, p = spread_differs(g)
     if p < 0.05:
         said.append(
-            f"slopes scatter unequally (SD {low:.2g} to {high:.2g} per day between animals of an arm, Levene "
-            f"p = {p:.2g}), which the mixed model takes as equal: look at the per-animal slopes beside it"
+            f"slopes scatter unequally between arms (SD {low:.2g} to {high:.2g}, Levene p = {p:.2g}): the per-animal "
+            "slopes do not take them as equal"
         )
     bend, p = curvature(g)
     if p < 0.01:
-        said.append(
-            f"growth {'slows down' if bend < 0 else 'speeds up'} (log volume bends by {bend:.2g} per day², p = {p:.2g}): "
-            "a rate is its average over the days measured"
-        )
+        said.append(f"growth {'slows down' if bend < 0 else 'speeds up'} with time (p = {p:.1g}): rates are averages")
     return "; ".join(said)
 
 
 def _row(plan: Plan, g: Growth, confidence: float) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "model": g.model, "contrast": plan.contrast, "kind": plan.kind, "arm": plan.arm, "reference": plan.reference,
-        "parts": plan.parts, "n": g.n(plan.weights), "n_arm": g.animals.get(plan.arm, 0), "n_models": 1,
-        "weights": dict(plan.weights), "remark": "", "method": "", "test": "", "reason": "",
+        "model": g.model, **plan.names(), "n": g.n(list(plan.weights)), "n_arm": g.animals.get(plan.arm, 0), "n_models": 1,
+        "remark": "", "method": "", "test": "", "reason": "",
     }  # fmt: skip
     lost = [a for a in plan.weights if a not in g.arms]
     if plan.missing or lost:
@@ -270,9 +245,13 @@ def _hsa(plan: Plan, g: Growth, confidence: float) -> dict[str, Any]:
     one_sided = [f["p_value"] / 2 if f["statistic"] < 0 else 1 - f["p_value"] / 2 for f, _ in found]
     at = int(np.argmax(one_sided))
     chosen, single = found[at]
-    text = f"one-sided against {single}, the part beaten least"
-    return {**chosen, "reference": single, "p_value": one_sided[at], "test": f"intersection-union: {text}",
-            "n": g.n(plan.weights) - sum(g.animals.get(a, 0) for a, w in plan.weights.items() if w > 0 and a != plan.arm)}  # fmt: skip
+    return {
+        **chosen,
+        "reference": single,
+        "p_value": one_sided[at],
+        "test": f"intersection-union: one-sided against {single}, the part beaten least",
+        "n": g.n([plan.arm, *singles]),
+    }
 
 
 def _numbers(e: Estimate) -> dict[str, float]:
@@ -304,12 +283,12 @@ def _between(
             a = mine.contrast({label: 1.0, control: -1.0}, confidence)
             b = theirs.contrast({twin: 1.0, other: -1.0}, confidence)
             one, two = (_difference(x, y, confidence) for x, y in zip(a, b, strict=True))
+            weights = {label: 1.0, control: -1.0, twin: -1.0, other: 1.0}
+            plan = Plan(BETWEEN, label, weights, parent, f"{label}: effect in {name} vs {parent}", arm.parts)
             rows.append(
                 {
-                    "model": name, "contrast": f"{label}: effect in {name} vs {parent}", "kind": BETWEEN, "arm": label,
-                    "reference": parent, "parts": _parts(arm), "n_models": 2, "n_arm": mine.animals.get(label, 0),
-                    "n": mine.n({label: 1, control: 1}) + theirs.n({twin: 1, other: 1}),
-                    "weights": {label: 1.0, control: -1.0, twin: -1.0, other: 1.0}, "remark": "", "reason": "",
+                    "model": name, **plan.names(), "n_models": 2, "n_arm": mine.animals.get(label, 0),
+                    "n": mine.n([label, control]) + theirs.n([twin, other]), "remark": "", "reason": "",
                     "test": "", "method": "", **{f"two_stage_{k}": v for k, v in _short(two).items()},
                     **_chosen(one, two, mine.reason or theirs.reason),
                 }
@@ -322,7 +301,9 @@ def _difference(a: Estimate, b: Estimate, confidence: float) -> Estimate:
     va, vb = a.se**2, b.se**2
     if not (va > 0 and vb > 0):
         return Estimate(a.effect - b.effect, NAN, NAN, NAN, NAN, NAN, NAN)
-    return estimate(a.effect - b.effect, float(np.sqrt(va + vb)), (va + vb) ** 2 / (va**2 / a.df + vb**2 / b.df), confidence)
+    return estimate(
+        a.effect - b.effect, float(np.sqrt(va + vb)), (va + vb) ** 2 / (va**2 / a.df + vb**2 / b.df), confidence
+    )
 
 
 def _key(arm: Arm) -> tuple[Any, ...]:
@@ -337,7 +318,7 @@ def _across(fitted: Mapping[str, tuple[Growth, dict[str, Arm]]], confidence: flo
         for plan in plans(arms):
             if plan.kind in (CONTROL, BLISS, SINGLE) and not plan.missing and all(a in g.arms for a in plan.weights):
                 value = sum(w * float(np.mean(g.rates[a])) for a, w in plan.weights.items())
-                found.setdefault((plan.kind, plan.contrast), []).append((name, value, plan, g.n(plan.weights)))
+                found.setdefault((plan.kind, plan.contrast), []).append((name, value, plan, g.n(list(plan.weights))))
     rows: list[dict[str, Any]] = []
     for (kind, contrast), those in sorted(found.items()):
         if len(those) < 3:
@@ -346,12 +327,12 @@ def _across(fitted: Mapping[str, tuple[Growth, dict[str, Arm]]], confidence: flo
         test = welch([values], [1.0], confidence)
         plan = those[0][2]
         one = {"status": "estimated"} if np.isfinite(test.se) else {"status": "not_testable", "reason": "no scatter"}
+        total = sum(fitted[m][0].animals.get(plan.arm, 0) for m, *_ in those)
         rows.append(
             {
-                "model": "", "contrast": f"{contrast}, over models", "kind": ACROSS, "arm": plan.arm, "parts": plan.parts,
-                "reference": plan.reference, "n": len(those), "n_arm": sum(fitted[m][0].animals.get(plan.arm, 0) for m, *_ in those),
-                "n_models": len(those), "weights": dict(plan.weights), "method": TWO_STAGE,
-                "test": "t over models", "reason": "", **_numbers(test), **one,
+                "model": "", **plan.names(), "contrast": f"{contrast}, over models", "kind": ACROSS, "n": len(those),
+                "n_arm": total, "n_models": len(those), "method": TWO_STAGE, "test": "t over models", "reason": "",
+                **_numbers(test), **one,
                 "remark": f"{kind}; slower in {sum(v < 0 for v in values)} of {len(values)} models",
             }
         )  # fmt: skip
@@ -359,7 +340,7 @@ def _across(fitted: Mapping[str, tuple[Growth, dict[str, Arm]]], confidence: flo
 
 
 def _inhibitions(out: pd.DataFrame, tumour_tgi: pd.DataFrame) -> dict[str, list[float]]:
-    """TGI on the last day with all animals of both arms, and inhibition of the growth rate, for contrasts with control."""
+    """For contrasts with control: TGI on the last day with all animals of both arms, inhibition of the growth rate."""
     there = tumour_tgi[(tumour_tgi["all_there"] == "yes") & tumour_tgi["tgi_percent"].notna()]
     best = there.sort_values("day", kind="mergesort").drop_duplicates(["model", "arm"], keep="last")
     tgi = best.set_index(["model", "arm"])[["tgi_percent", "ci_low", "ci_high", "day"]]

@@ -44,7 +44,7 @@ def tumour_tgi(tumours: pd.DataFrame, *, confidence: float = 0.95, n_boot: int =
     rows: list[dict[str, Any]] = []
     for model, part in table.groupby("model", sort=True):
         arms = parse_arms(list(part["arm"]))
-        wide = part.pivot(index="subject", columns="day", values="volume")
+        wide = part.set_index(["subject", "day"])["volume"].unstack("day")  # noqa: PD010  nothing is aggregated
         of = part.drop_duplicates("subject").set_index("subject")["arm"].reindex(wide.index)
         values = wide.to_numpy(dtype=float)
         first = np.array([v[np.isfinite(v)][0] for v in values]) if len(values) else np.zeros(0)
@@ -66,9 +66,7 @@ def tumour_tgi(tumours: pd.DataFrame, *, confidence: float = 0.95, n_boot: int =
     out = pd.DataFrame(rows)
     out["confidence"] = confidence
     origins = Origins(tumours)
-    found = {
-        (m, a, c): origins(m, [a, c]) for m, a, c in out[["model", "arm", "control"]].drop_duplicates().to_numpy()
-    }
+    found = {(m, a, c): origins(m, [a, c]) for m, a, c in out[["model", "arm", "control"]].drop_duplicates().to_numpy()}
     out["source_table"] = "tumours"
     out["source_rows"] = [found[k] for k in zip(out["model"], out["arm"], out["control"], strict=True)]
     return out.loc[:, list(COLUMNS)]

@@ -61,9 +61,9 @@ class Growth:
             w[len(w) - len(self.arms) + self.arms.index(a)] = value
         return self.fit.contrast(w, confidence), two
 
-    def n(self, weights: Mapping[str, float]) -> int:
-        """Animals in the arms of a contrast."""
-        return sum(self.animals.get(a, 0) for a in weights)
+    def n(self, arms: Sequence[str]) -> int:
+        """Animals of these arms."""
+        return sum(self.animals.get(a, 0) for a in arms)
 
 
 def log_volumes(part: pd.DataFrame, zeros: Zeros, detection: float) -> tuple[pd.DataFrame, int, float]:

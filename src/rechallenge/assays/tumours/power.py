@@ -98,9 +98,7 @@ def _plan(
     return [{**r, "n_needed": float(enough[0]) if enough else NAN} for r in rows]
 
 
-def _precision(
-    g: Growth, days: Floats, arms: int, n: int, baseline: Baseline, weights: Floats
-) -> tuple[float, float]:
+def _precision(g: Growth, days: Floats, arms: int, n: int, baseline: Baseline, weights: Floats) -> tuple[float, float]:
     assert g.fit is not None
     names: NDArray[np.object_] = np.array([f"arm {k}" for k in range(arms)], dtype=object)
     arm = np.repeat(names, n * len(days))
@@ -113,15 +111,16 @@ def _precision(
 
 def t_power(shift: float, df: float, alpha: float = 0.05) -> float:
     """Power of the two-sided t test at `alpha` for a true effect of `shift` standard errors."""
-    from scipy.special import stdtrit
-    from scipy.stats import nct
+    from scipy.special import nctdtr, stdtrit
 
     limit = float(stdtrit(df, 1 - alpha / 2))
-    return float(nct.sf(limit, df, shift) + nct.cdf(-limit, df, shift))
+    return float(1 - nctdtr(df, shift, limit) + nctdtr(df, shift, -limit))
 
 
 def _detectable(df: float, alpha: float, power: float) -> float:
     """Standard errors that an effect must have to be found with this power."""
     from scipy.optimize import brentq
+    from scipy.special import stdtrit
 
-    return float(brentq(lambda shift: t_power(shift, df, alpha) - power, 0.0, 100.0, xtol=1e-4))
+    high = 2 * float(stdtrit(df, 1 - alpha / 2) + stdtrit(df, power))
+    return float(brentq(lambda shift: t_power(shift, df, alpha) - power, 0.0, high, xtol=1e-4))

@@ -115,7 +115,7 @@ def _over_models(animals: pd.DataFrame, origins: Origins, confidence: float) -> 
     numbers = ["best_percent", "best_average_percent"]
     means = known.groupby(["arm", "model"], sort=True)[numbers].mean().reset_index()
     means["call"] = [call(r.best_percent, r.best_average_percent) for r in each(means)]
-    wide = means.pivot(index="model", columns="arm", values="call")
+    wide = means.set_index(["model", "arm"])["call"].unstack("arm")  # noqa: PD010  nothing is aggregated
     arms = parse_arms(list(wide.columns))
     rows = []
     for arm in arm_order(list(arms)):
@@ -137,7 +137,11 @@ def _fraction(calls: pd.Series, confidence: float) -> dict[str, Any]:
     n = sum(counts.values())
     found: dict[str, Any] = {"n": n, **counts, "not_called": int((calls == "").sum())}
     low, high = exact_interval(counts["cr"] + counts["pr"], n, confidence)
-    return found | {"objective_fraction": (counts["cr"] + counts["pr"]) / n if n else NAN, "ci_low": low, "ci_high": high}
+    return found | {
+        "objective_fraction": (counts["cr"] + counts["pr"]) / n if n else NAN,
+        "ci_low": low,
+        "ci_high": high,
+    }
 
 
 def exact_interval(k: int, n: int, confidence: float) -> tuple[float, float]:

@@ -82,7 +82,8 @@ def tolerability(
             net = part.loc[part["arm"] == arm, "net"]
             rows.append(
                 {"model": model, "arm": arm, "control": control, "nadir_day": float(days.idxmin()),
-                 "net_nadir_percent": float(net.mean()), "source_rows": origins(str(model), [a for a in (arm, control) if a]),
+                 "net_nadir_percent": float(net.mean()),
+                 "source_rows": origins(str(model), [a for a in (arm, control) if a]),
                  **_loss(values[arm], values.get(control, np.zeros(0)), loss_percent, confidence)}
             )  # fmt: skip
     out = pd.DataFrame(rows)
@@ -123,8 +124,9 @@ def organ_effects(
     """End-point values of every arm against control; columns `ORGAN`, one row per model, readout and arm.
 
     `kind` is weight, level or count (from the table, else from unit and name). `effect` is a log2 ratio, or a
-    difference where a weight or level is 0. An animal's repeated values are averaged. 'not_estimable' where all counts
-    of a side are 0 (the test stands all the same, then 'not_testable' is not said). Raises NotApplicable without a control.
+    difference where a weight or level is 0. An animal's repeated values are averaged. Where all counts of
+    a side are 0 the ratio has no number ('not_testable') and `p_value` is that of the difference. Raises NotApplicable
+    without a control.
     """
     table = pd.DataFrame(
         {
@@ -139,7 +141,9 @@ def organ_effects(
     origins, rows = Origins(organs), []
     for (model, readout), part in table.groupby(["model", "readout"], sort=True):
         arms = parse_arms(list(part["arm"]))
-        kind = next((k for k in part["kind"] if k), "") or kind_of(str(readout), str(part["unit"].iloc[0]), part["value"])
+        kind = next((k for k in part["kind"] if k), "") or kind_of(
+            str(readout), str(part["unit"].iloc[0]), part["value"]
+        )
         for arm in arm_order(list(arms)):
             control = control_of(arms[arm], arms) if arms[arm].parts else ""
             if not control:
@@ -188,7 +192,8 @@ def _numbers(e: Estimate) -> dict[str, float]:
 def _counts(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: int, key: str) -> dict[str, Any]:
     a, b, n = mine.sum(), theirs.sum(), len(mine) + len(theirs)
     p, how = _permuted(mine, theirs, n_draws, seed, key) if min(len(mine), len(theirs)) > 1 else (NAN, "")
-    found: dict[str, Any] = {"effect_unit": "log2 ratio", "p_value": p, "test": how, "dispersion": NAN, "status": "not_testable", "reason": ""}  # fmt: skip
+    found: dict[str, Any] = {"effect_unit": "log2 ratio", "p_value": p, "test": how, "dispersion": NAN,
+                             "status": "not_testable", "reason": ""}  # fmt: skip
     if min(len(mine), len(theirs)) < 2:
         return {**found, "effect": NAN, "status": "not_estimable", "reason": "fewer than two animals on a side"}
     if a == 0 or b == 0:
