@@ -151,10 +151,11 @@ def fit(y: ArrayLike, x: ArrayLike, z: ArrayLike, subjects: Sequence[object] | N
     design = x / scale
     blocks = _blocks(design, u, group, n)
     c, xy, yy = _sums(u * y[:, None], group, n), design.T @ y, float(y @ y)
+    own = yy - float(np.einsum("na,nab,nb->", c, np.linalg.pinv(blocks.a, hermitian=True), c))
+    if own <= _ROUNDING * yy:
+        raise ValueError("every subject's values lie exactly on its line: there is no scatter to test against")
     theta, value = _maximise(blocks, c, xy, yy, size - p)
     ratio, beta, rss, _ = _solve(theta, blocks, c, xy, yy)
-    if rss <= _ROUNDING * yy:
-        raise ValueError("the values lie exactly on the fitted lines: there is no scatter to test against")
     sigma2 = rss / (size - p)
     inference = _inference(blocks, ratio * sigma2, sigma2)
     back = np.linalg.inv(root).T

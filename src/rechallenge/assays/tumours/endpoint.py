@@ -27,8 +27,8 @@ COLUMNS = (
     title="Time to the end point",
     reference=("doi:10.1080/01621459.1958.10501452", "doi:10.1002/pbc.21078"),
     gives=("tumour_endpoint", "tumour_times"),
-    methods=lambda tumour_endpoint, **_: (
-        f"The end point was {'; '.join(sorted(set(tumour_endpoint['end_point'])))}, its day interpolated on the log "
+    methods=lambda tables, **_: (
+        f"The end point was {'; '.join(sorted(set(tables['tumour_endpoint']['end_point'])))}, its day interpolated on the log "
         "scale between measurements (growth to a multiple of the start as in doi:10.1002/pbc.21078); animals that did "
         "not reach it were censored at their last measurement. Curves and medians are those of Kaplan and Meier "
         "(doi:10.1080/01621459.1958.10501452; log-log limits), tests log-rank against control; hazard ratios are "

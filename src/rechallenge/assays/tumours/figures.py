@@ -47,15 +47,13 @@ def _titled(chart: Any, model: str) -> Any:
     return chart.properties(title=model) if model else chart
 
 
-def _colours(arms: list[str]) -> Any:
+def _colours(arms: list[str], symbol: str = "stroke") -> Any:
     import altair as alt
 
     from rechallenge.report.theme import CATEGORY
 
     scale = alt.Scale(domain=arms, range=[CATEGORY[i % len(CATEGORY)] for i in range(len(arms))])
-    return alt.Color(
-        "arm:N", title="Arm", scale=scale, sort=arms, legend=alt.Legend(labelLimit=180, symbolType="stroke")
-    )
+    return alt.Color("arm:N", title="Arm", scale=scale, sort=arms, legend=alt.Legend(labelLimit=180, symbolType=symbol))
 
 
 def _arm_rank(data: pd.DataFrame, arms: list[str]) -> pd.DataFrame:
@@ -185,7 +183,7 @@ def tumour_waterfall(tumour_response: pd.DataFrame) -> Any:
                 alt.X("place:O", title=f"Animals (n = {len(data)})", axis=alt.Axis(labels=False, ticks=False),
                       scale=alt.Scale(paddingInner=0.25 if len(data) < 150 else 0)),
                 alt.Y("drawn:Q", title="Best change of volume (%)", scale=alt.Scale(domain=[-100, 200])),
-                _colours(arms),
+                _colours(arms, "square"),
                 tooltip=["model:N", "arm:N", "animal:N", "best_percent:Q", "best_day:Q", "call:N"],
             )
         )  # fmt: skip
@@ -229,6 +227,7 @@ def tumour_survival(tumour_times: pd.DataFrame) -> Any:
         data = pd.concat(curves, ignore_index=True)
         scale = alt.Scale(domain=[0, top * 1.02], nice=False)
         axis, bare = alt.Axis(values=marks), alt.Axis(values=marks, labels=False, ticks=False, domain=False)
+        names = alt.Axis(domain=False, ticks=False, labelLimit=150, labelPadding=12)
         x = alt.X("time:Q", title="Days from the animal's first measurement", scale=scale, axis=axis)
         y = alt.Y("survival:Q", title="Not at the end point (fraction)", scale=alt.Scale(domain=[0, 1]))
         base = alt.Chart(data)
@@ -245,7 +244,7 @@ def tumour_survival(tumour_times: pd.DataFrame) -> Any:
             .mark_text(fontSize=SMALL + 1)
             .encode(
                 alt.X("time:Q", title=None, scale=scale, axis=bare),
-                alt.Y("arm:N", sort=arms, title="At risk", axis=alt.Axis(domain=False, ticks=False, labelLimit=150)),
+                alt.Y("arm:N", sort=arms, title="At risk", axis=names),
                 text="at_risk:Q",
             )
             .properties(width=260, height=alt.Step(9))

@@ -57,7 +57,7 @@ def tumour_growth_claims(tumour_growth: pd.DataFrame, models: pd.DataFrame | Non
                 "effect": row.estimate,
                 "effect_unit": row.effect_unit,
                 **{c: getattr(row, c) for c in ("se", "ci_low", "ci_high", "statistic")},
-                "claim": f"{row.parts}: {_verdict(row, sign)}{where(row.model)}; {_numbers(row)}"
+                "claim": f"{row.parts}: {_verdict(row, sign)}{_place(row)}; {_numbers(row)}"
                 + (f" [{why}]" if why else "")
                 + ".",
             }
@@ -79,12 +79,15 @@ def _verdict(row: Any, sign: int) -> str:
         ACROSS: ("lower growth rate", "no change of the growth rate shown", "higher growth rate"),
         BLISS: ("synergy (Bliss, growth rate)", "no departure from Bliss independence shown", "antagonism (Bliss)"),
         HSA: ("slows growth more than each part", "not shown to be better than each part", "worse than a part"),
-        BETWEEN: (f"acts more than on {row.reference}", f"no difference from {row.reference} shown",
-                  f"acts less than on {row.reference}"),
+        BETWEEN: ("acts more", "no difference of its effect shown", "acts less"),
     }[row.kind]  # fmt: skip
     if row.kind == HSA and sign > 0:
         sign = 0
     return words[sign + 1]
+
+
+def _place(row: Any) -> str:
+    return f" on {row.model} tumours than on {row.reference}" if row.kind == BETWEEN else where(row.model)
 
 
 def _numbers(row: Any) -> str:

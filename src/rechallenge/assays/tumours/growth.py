@@ -33,7 +33,8 @@ MIXED, TWO_STAGE = "mixed model", "per-animal slopes"
 FITS = ("model", "arm", "day", "fitted_mm3", "ci_low", "ci_high")
 COLUMNS = (
     "model", "contrast", "kind", "arm", "reference", "parts", "entity", "entity_type", "action",
-    "estimate", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "n_arm", "n_models", "effect_unit", "confidence", "method", "test",
+    "estimate", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "n_arm", "n_models",
+    "effect_unit", "confidence", "method", "test",
     "tgi_percent", "tgi_ci_low", "tgi_ci_high", "tgi_day", "rate_inhibition_percent",
     "two_stage_estimate", "two_stage_se", "two_stage_df", "two_stage_p_value",
     "common_day", "common_estimate", "common_ci_low", "common_ci_high", "common_p_value", "last_day", "n_early",
@@ -49,8 +50,8 @@ FORMULAS = {
 }
 
 
-def _methods(tumour_growth: pd.DataFrame, confidence: float, zeros: str, baseline: str, **_: Any) -> str:
-    used = sorted(set(tumour_growth["method"]) - {""})
+def _methods(tables: Mapping[str, pd.DataFrame], confidence: float, zeros: str, baseline: str, **_: Any) -> str:
+    used = sorted(set(tables["tumour_growth"]["method"]) - {""})
     return (
         f"Tumour growth was analysed as {FORMULAS[baseline]} by restricted maximum likelihood (days from the first "
         "measurement), with the adjusted covariance and degrees of freedom of Kenward and Roger "
@@ -95,8 +96,8 @@ def tumour_growth(
     `rate_inhibition_percent` 100 (1 - growth rate / that of control). `two_stage_*` is Welch's contrast of per-animal
     slopes; `common_*` the model up to `common_day`, the last day on which every animal was followed; `n_early` animals
     end before `last_day`. `zeros` is "floor" or "exclude"; `baseline` is "common" (arms
-    share the intercept), "arm" (one each) or "relative" (volumes over each animal's first). Raises NotApplicable where no
-    animal was measured twice.
+    share the intercept), "arm" (one each) or "relative" (volumes over each animal's first). Raises NotApplicable
+    where no animal was measured twice.
     """
     table = volumes(tumours)
     settings: dict[str, Any] = {"zeros": zeros, "detection": detection_mm3, "baseline": baseline}
@@ -199,8 +200,8 @@ def _remarks(g: Growth, part: pd.DataFrame, ended: pd.Series) -> str:
 
 def _row(plan: Plan, g: Growth, confidence: float) -> dict[str, Any]:
     row: dict[str, Any] = {
-        "model": g.model, **plan.names(), "n": g.n(list(plan.weights)), "n_arm": g.animals.get(plan.arm, 0), "n_models": 1,
-        "remark": "", "method": "", "test": "", "reason": "",
+        "model": g.model, **plan.names(), "n": g.n(list(plan.weights)), "n_arm": g.animals.get(plan.arm, 0),
+        "n_models": 1, "remark": "", "method": "", "test": "", "reason": "",
     }  # fmt: skip
     lost = [a for a in plan.weights if a not in g.arms]
     if plan.missing or lost:
@@ -312,25 +313,27 @@ def _key(arm: Arm) -> tuple[Any, ...]:
 
 def _across(fitted: Mapping[str, tuple[Growth, dict[str, Arm]]], confidence: float) -> list[dict[str, Any]]:
     """Mean over models of a contrast of mean per-animal slopes: the model is the unit."""
-    found: dict[tuple[str, str], list[tuple[str, float, Plan, int]]] = {}
+    found: dict[tuple[Any, ...], list[tuple[str, float, Plan]]] = {}
     for name in sorted(fitted):
         g, arms = fitted[name]
         for plan in plans(arms):
             if plan.kind in (CONTROL, BLISS, SINGLE) and not plan.missing and all(a in g.arms for a in plan.weights):
                 value = sum(w * float(np.mean(g.rates[a])) for a, w in plan.weights.items())
-                found.setdefault((plan.kind, plan.contrast), []).append((name, value, plan, g.n(list(plan.weights))))
+                reference = arms[plan.reference] if plan.reference else None
+                key = (plan.kind, _key(arms[plan.arm]), _key(reference) if reference else ())
+                found.setdefault(key, []).append((name, value, plan))
     rows: list[dict[str, Any]] = []
-    for (kind, contrast), those in sorted(found.items()):
+    for (kind, *_), those in sorted(found.items()):
         if len(those) < 3:
             continue
-        values = [v for _, v, _, _ in those]
+        values = [v for _, v, _ in those]
         test = welch([values], [1.0], confidence)
         plan = those[0][2]
         one = {"status": "estimated"} if np.isfinite(test.se) else {"status": "not_testable", "reason": "no scatter"}
         total = sum(fitted[m][0].animals.get(plan.arm, 0) for m, *_ in those)
         rows.append(
             {
-                "model": "", **plan.names(), "contrast": f"{contrast}, over models", "kind": ACROSS, "n": len(those),
+                "model": "", **plan.names(), "contrast": f"{plan.contrast}, over models", "kind": ACROSS, "n": len(those),
                 "n_arm": total, "n_models": len(those), "method": TWO_STAGE, "test": "t over models", "reason": "",
                 **_numbers(test), **one,
                 "remark": f"{kind}; slower in {sum(v < 0 for v in values)} of {len(values)} models",

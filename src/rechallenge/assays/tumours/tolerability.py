@@ -116,7 +116,7 @@ def _loss(mine: Floats, theirs: Floats, limit: float, confidence: float) -> dict
     methods="End-point weights and levels were compared with control as log2 ratios of means by Welch's t test on log "
     "values (doi:10.1093/biomet/34.1-2.28; differences where a value is 0); counts (nodules) as log2 ratios of mean "
     "counts with quasi-Poisson limits (dispersion pooled over the two arms, at least 1) and a permutation test of the "
-    "difference, exact up to 20,000 arrangements and from {n_permutations} drawn ones above.",
+    "difference, exact up to 20,000 arrangements and from {n_permutations:,} drawn ones above.",
 )
 def organ_effects(
     organs: pd.DataFrame, *, confidence: float = 0.95, n_permutations: int = 9999, seed: int = 0
