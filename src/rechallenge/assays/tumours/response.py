@@ -81,7 +81,7 @@ def tumour_response(
         elif not later.any():
             row["reason"] = f"no volume from day {min_day:g} on"
         else:
-            change = 100 * (part["volume"].to_numpy() / start["volume"] - 1)
+            change = 100 * (part["volume"].to_numpy() - start["volume"]) / start["volume"]
             average = np.cumsum(change) / np.arange(1, len(change) + 1)
             for name, values in (("best", change), ("best_average", average)):
                 at = int(np.argmin(np.where(later, values, np.inf)))

@@ -59,7 +59,7 @@ def tolerability(
     """
     table = weights(body_weight)
     table["first"] = table.groupby("subject")["weight"].transform("first")
-    table["percent"] = 100 * (table["weight"] / table["first"] - 1)
+    table["percent"] = 100 * (table["weight"] - table["first"]) / table["first"]
     if tumours is not None and len(tumours):
         grown = volumes(tumours)[["subject", "day", "volume"]]
         table = table.merge(grown, on=["subject", "day"], how="left")
@@ -95,7 +95,7 @@ def _loss(mine: Floats, theirs: Floats, limit: float, confidence: float) -> dict
     from scipy.stats import fisher_exact
 
     own = welch([mine], [1.0], confidence)
-    lost, other = int((mine <= -limit).sum()), int((theirs <= -limit).sum())
+    lost, other = (int((v <= -limit + 1e-9).sum()) for v in (mine, theirs))  # 16 of 20 g is a loss of 20 %
     low, high = exact_interval(lost, len(mine), confidence)
     against = welch([mine, theirs], [1.0, -1.0], confidence)
     tested = np.isfinite(against.p_value)
