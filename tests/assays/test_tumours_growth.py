@@ -117,7 +117,9 @@ def test_resistant_against_parental_tumours() -> None:
     between = row(found, "between models", "lenvatinib")
     assert between["estimate"] == pytest.approx(0.06, abs=0.02) and between["p_value"] < 0.001
     assert between["reference"] == "Huh-7 P" and between["n"] == 24
-    assert row(found, "between models", "epalrestat")["ci_low"] < 0 < row(found, "between models", "epalrestat")["ci_high"]
+    assert (
+        row(found, "between models", "epalrestat")["ci_low"] < 0 < row(found, "between models", "epalrestat")["ci_high"]
+    )
     claims = check(assay.tumour_growth_claims(found, LINES))
     mine = claims[claims["contrast"].str.contains("lenvatinib: effect in")].iloc[0]
     assert mine["direction"] == 1 and "acts less on Huh-7 LR tumours than on Huh-7 P" in mine["claim"]

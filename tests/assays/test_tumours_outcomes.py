@@ -71,7 +71,9 @@ def test_responses_of_animals_and_their_rates() -> None:
     found = assay.tumour_response(table)
     animals = found["tumour_response"].set_index("animal")
     assert animals.loc["A0", "call"] == "CR" and animals.loc["A4", "call"] == "SD"
-    assert animals.loc["A0", "best_percent"] == -98 and animals.loc["A0", "best_average_percent"] == pytest.approx(-59.3, abs=0.1)
+    assert animals.loc["A0", "best_percent"] == -98 and animals.loc["A0", "best_average_percent"] == pytest.approx(
+        -59.3, abs=0.1
+    )
     assert animals.loc["vehicle0", "doubling_days"] == pytest.approx(np.log(2) / (np.log(9) / 14))
     assert animals.loc["B0", "status"] == "not_estimable" and "day 10" in animals.loc["B0", "reason"]
     rates = found["tumour_response_rates"].set_index("arm")
@@ -126,6 +128,9 @@ def test_curves_and_log_rank_agree_with_lifelines() -> None:
     assert median_time(curve)[0] == fitter.median_survival_time_
     other = logrank_test(a[:, 0], b[:, 0], a[:, 1], b[:, 1])
     excess, variance, p = assay.log_rank(a, b)
+    table = series({"vehicle": [[100, 800, 900]] * 3, "A": [[100, 110, 120]] * 3})
+    exact = assay.tumour_endpoint(table)["tumour_endpoint"].set_index("arm").loc["A"]
+    assert exact["p_value"] == pytest.approx(2 / 20) and exact["test"] == "log-rank, permutation, all 20"
     assert p == pytest.approx(other.p_value) and excess**2 / variance == pytest.approx(other.test_statistic)
 
 
@@ -171,7 +176,15 @@ def test_body_weight_nadir_and_losses() -> None:
 
 def organs(readout: str, unit: str, model: str = "Huh-7 LR", **arms: list[float]) -> pd.DataFrame:
     rows = [
-        {"animal": f"{arm}{i}", "arm": arm, "readout": readout, "value": float(v), "unit": unit, "kind": "", "model": model}
+        {
+            "animal": f"{arm}{i}",
+            "arm": arm,
+            "readout": readout,
+            "value": float(v),
+            "unit": unit,
+            "kind": "",
+            "model": model,
+        }
         for arm, values in arms.items()
         for i, v in enumerate(values)
     ]
@@ -186,7 +199,9 @@ def test_nodules_are_counts_with_an_exact_test() -> None:
     assert found.loc["A", "p_value"] == pytest.approx(2 / 70), "the most extreme of 70 arrangements, both ways"
     assert found.loc["B", "status"] == "not_testable" and np.isnan(found.loc["B", "effect"])
     claims = check(assay.organ_claims(found.reset_index(), LINES))
-    assert claims.set_index("entity").loc["A", "claim"].startswith("A: fewer lung nodules in Huh-7 LR tumours; mean 2.50")
+    assert (
+        claims.set_index("entity").loc["A", "claim"].startswith("A: fewer lung nodules in Huh-7 LR tumours; mean 2.50")
+    )
     assert claims["direction"].tolist() == [-1, -1]
 
 

@@ -146,7 +146,7 @@ def test_lme4_and_pbkrtest(shared: Path, name: str) -> None:
     table = table[table["volume"] > 0]
     t = table["day"].astype(float).to_numpy()
     t = t - t.min()
-    parts = [set(p.strip() for p in a.split("+")) for a in table["Treatment"]]
+    parts = [{p.strip() for p in a.split("+")} for a in table["Treatment"]]
     first, second = sorted({p for s in parts for p in s} - {"Vehicle"})
     a, b = (np.array([name in s for s in parts], dtype=float) for name in (first, second))
     one = np.ones_like(t)

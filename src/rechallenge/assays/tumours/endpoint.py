@@ -10,6 +10,7 @@ import pandas as pd
 from rechallenge.analysis import analysis
 from rechallenge.assays.tumours.arms import arm_order, control_of, parse_arms
 from rechallenge.assays.tumours.data import NAN, Floats, Origins, volumes
+from rechallenge.assays.tumours.exact import permuted
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
 
@@ -28,15 +29,22 @@ COLUMNS = (
     reference=("doi:10.1080/01621459.1958.10501452", "doi:10.1002/pbc.21078"),
     gives=("tumour_endpoint", "tumour_times"),
     methods=lambda tables, **_: (
-        f"The end point was {'; '.join(sorted(set(tables['tumour_endpoint']['end_point'])))}, its day interpolated on the log "
-        "scale between measurements (growth to a multiple of the start as in doi:10.1002/pbc.21078); animals that did "
-        "not reach it were censored at their last measurement. Curves and medians are those of Kaplan and Meier "
-        "(doi:10.1080/01621459.1958.10501452; log-log limits), tests log-rank against control; hazard ratios are "
-        "exp((O - E) / V)."
+        f"The end point was {'; '.join(sorted(set(tables['tumour_endpoint']['end_point'])))}, its day interpolated on "
+        "the log scale between measurements (growth to a multiple of the start as in doi:10.1002/pbc.21078); animals "
+        "that did not reach it were censored at their last measurement. Curves and medians are those of Kaplan and "
+        "Meier (doi:10.1080/01621459.1958.10501452; log-log limits); the log-rank statistic against "
+        "control has a permutation p (all arrangements of the animals up to 20,000, else drawn ones), because its "
+        "chi-squared distribution is rough with few animals; hazard ratios are exp((O - E) / V)."
     ),
 )
 def tumour_endpoint(
-    tumours: pd.DataFrame, *, endpoint_fold: float = 4.0, endpoint_mm3: float = 0.0, confidence: float = 0.95
+    tumours: pd.DataFrame,
+    *,
+    endpoint_fold: float = 4.0,
+    endpoint_mm3: float = 0.0,
+    confidence: float = 0.95,
+    n_permutations: int = 9999,
+    seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Two tables: `tumour_endpoint` by arm (`COLUMNS`) and `tumour_times` by animal (`TIMES`: `event` 1 or 0).
 
@@ -59,7 +67,8 @@ def tumour_endpoint(
             control = control_of(arms[arm], arms) if arms[arm].parts else ""
             mine, theirs = (part[part["arm"] == a][["time", "event"]].to_numpy(dtype=float) for a in (arm, control))
             rows.append(
-                {"model": model, "arm": arm, "control": control, **_arm(mine, theirs, confidence),
+                {"model": model, "arm": arm, "control": control,
+                 **_arm(mine, theirs, confidence, n_permutations, seed, f"{model}|{arm}"),
                  "source_rows": origins(str(model), [a for a in (arm, control) if a])}
             )  # fmt: skip
     out = pd.DataFrame(rows)
@@ -127,22 +136,31 @@ def median_time(curve: Floats) -> tuple[float, float, float]:
     return first(curve[:, 3]), first(low), first(high)
 
 
+def log_rank_scores(values: Floats) -> Floats:
+    """Observed minus expected events of each subject of (time, event) [n, 2], all in one group: event minus the
+    Nelson-Aalen hazard up to its time. Their sum over a group is that group's observed minus expected events."""
+    curve = kaplan_meier(values)
+    hazard = np.cumsum(curve[:, 2] / curve[:, 1])
+    return values[:, 1] - hazard[np.searchsorted(curve[:, 0], values[:, 0], side="right") - 1]
+
+
 def log_rank(a: Floats, b: Floats) -> tuple[float, float, float]:
-    """Observed minus expected events in `a`, its variance and the p-value, for two groups of (time, event)."""
+    """Observed minus expected events in `a`, its (hypergeometric) variance and the chi-squared p-value, for two groups
+    of (time, event)."""
     from scipy.special import chdtrc
 
     both = np.vstack([a, b])
-    excess = variance = 0.0
+    excess = float(log_rank_scores(both)[: len(a)].sum())
+    variance = 0.0
     for t in np.unique(both[both[:, 1] == 1, 0]):
         n, na = float((both[:, 0] >= t).sum()), float((a[:, 0] >= t).sum())
         d = float(((both[:, 0] == t) & (both[:, 1] == 1)).sum())
-        excess += float(((a[:, 0] == t) & (a[:, 1] == 1)).sum()) - d * na / n
         if n > 1:
             variance += d * (na / n) * (1 - na / n) * (n - d) / (n - 1)
     return excess, variance, float(chdtrc(1, excess**2 / variance)) if variance > 0 else NAN
 
 
-def _arm(mine: Floats, theirs: Floats, confidence: float) -> dict[str, Any]:
+def _arm(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: int, key: str) -> dict[str, Any]:
     from scipy.special import ndtri
 
     median, low, high = median_time(kaplan_meier(mine, confidence))
@@ -157,11 +175,13 @@ def _arm(mine: Floats, theirs: Floats, confidence: float) -> dict[str, Any]:
         other = median_time(kaplan_meier(theirs, confidence))[0]
         row["control_median_days"] = other if np.isfinite(other) else NAN
     if len(mine) > 1 and len(theirs) > 1:
-        excess, variance, p = log_rank(mine, theirs)
+        excess, variance, _ = log_rank(mine, theirs)
         if variance > 0:
             z = float(ndtri(0.5 + confidence / 2)) / np.sqrt(variance)
             ratio = excess / variance
-            row |= {"statistic": excess**2 / variance, "p_value": p, "test": "log-rank"}
+            scores = log_rank_scores(np.vstack([mine, theirs]))
+            p, how = permuted(scores[: len(mine)], scores[len(mine) :], n_draws, seed, key)
+            row |= {"statistic": excess**2 / variance, "p_value": p, "test": f"log-rank, {how}"}
             row |= {"hazard_ratio": float(np.exp(ratio)), "hr_ci_low": float(np.exp(ratio - z)),
                     "hr_ci_high": float(np.exp(ratio + z))}  # fmt: skip
     return row

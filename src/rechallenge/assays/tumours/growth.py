@@ -333,8 +333,9 @@ def _across(fitted: Mapping[str, tuple[Growth, dict[str, Arm]]], confidence: flo
         total = sum(fitted[m][0].animals.get(plan.arm, 0) for m, *_ in those)
         rows.append(
             {
-                "model": "", **plan.names(), "contrast": f"{plan.contrast}, over models", "kind": ACROSS, "n": len(those),
-                "n_arm": total, "n_models": len(those), "method": TWO_STAGE, "test": "t over models", "reason": "",
+                "model": "", **plan.names(), "contrast": f"{plan.contrast}, over models", "kind": ACROSS,
+                "n": len(those), "n_arm": total, "n_models": len(those), "method": TWO_STAGE,
+                "test": "t over models", "reason": "",
                 **_numbers(test), **one,
                 "remark": f"{kind}; slower in {sum(v < 0 for v in values)} of {len(values)} models",
             }

@@ -26,8 +26,9 @@ def _methods(tumour_tgi: pd.DataFrame, confidence: float, n_boot: int, **_: Any)
         "Tumour growth inhibition (TGI) is 100 (1 - mean change of treated / mean change of control tumours) in volume "
         "since each animal's first day, over the animals measured on that day; the same for volumes (1 - T/C) and for "
         f"volumes relative to the start stands beside it. Intervals ({100 * confidence:g} %) are percentiles of "
-        f"{n_boot} bootstrap samples of animals within arms (with few animals they are too narrow); days on which "
-        "animals are missing are marked, because large tumours leave first."
+        f"{n_boot:,} bootstrap samples of animals within arms, expanded for few animals "
+        "(doi:10.1080/00031305.2015.1089789); days on which animals are missing are marked, because large tumours "
+        "leave first."
     )
 
 
@@ -83,6 +84,15 @@ def _inhibition(now: Floats, start: Floats, control_now: Floats, control_start: 
     return [100 * (1 - r) for r in ratios]
 
 
+def _tail(confidence: float, n: int, m: int) -> float:
+    """Fraction of the bootstrap below the lower limit, expanded for two small groups of n and m animals: percentiles
+    of resampled animals are too near by the factor of n - 1 over n, and by Student's t against the normal."""
+    from scipy.special import ndtr, stdtrit
+
+    least = min(n, m)
+    return float(ndtr(-np.sqrt(least / (least - 1)) * stdtrit(n + m - 2, 0.5 + confidence / 2)))
+
+
 def _day(
     now: Floats,
     first: Floats,
@@ -123,7 +133,7 @@ def _day(
     rng = rng_of(seed, *key)
     ia, ic = rng.integers(len(a), size=(n_boot, len(a))), rng.integers(len(c), size=(n_boot, len(c)))
     drawn = _inhibition(now[a][ia], first[a][ia], now[c][ic], first[c][ic])
-    tail = 50 * (1 - confidence)
+    tail = 100 * _tail(confidence, len(a), len(c))
     for name, value, draws in zip(DEFINITIONS, point, drawn, strict=True):
         stem = "" if name == "tgi" else f"{name}_"
         good = draws[np.isfinite(draws)]

@@ -10,6 +10,7 @@ import pandas as pd
 from rechallenge.analysis import analysis
 from rechallenge.assays.tumours.arms import arm_order, control_of, parse_arms
 from rechallenge.assays.tumours.data import NAN, Origins, each, volumes
+from rechallenge.assays.tumours.exact import exact_interval
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.mixed import slopes
 from rechallenge.stats.multiplicity import bh
@@ -142,17 +143,6 @@ def _fraction(calls: pd.Series, confidence: float) -> dict[str, Any]:
         "ci_low": low,
         "ci_high": high,
     }
-
-
-def exact_interval(k: int, n: int, confidence: float) -> tuple[float, float]:
-    """Limits of Clopper and Pearson for a fraction (doi:10.1093/biomet/26.4.404); NaN for n = 0."""
-    from scipy.special import betaincinv
-
-    if n == 0:
-        return NAN, NAN
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(k, n - k + 1, tail)) if k else 0.0
-    return low, float(betaincinv(k + 1, n - k, 1 - tail)) if k < n else 1.0
 
 
 def _objective(calls: pd.Series) -> pd.Series:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from itertools import combinations as subsets
 from typing import Any
 
 import numpy as np
@@ -12,8 +11,8 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.tumours.arms import arm_order, control_of, parse_arms
-from rechallenge.assays.tumours.data import NAN, Floats, Origins, arm_labels, rng_of, text, volumes, weights
-from rechallenge.assays.tumours.response import exact_interval
+from rechallenge.assays.tumours.data import NAN, Floats, Origins, arm_labels, text, volumes, weights
+from rechallenge.assays.tumours.exact import exact_interval, permuted
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.mixed import Estimate, estimate, welch
 from rechallenge.stats.multiplicity import bh
@@ -31,8 +30,6 @@ ORGAN = (
 )  # fmt: skip
 _COUNTS = re.compile(r"(?i)nodul|metasta|colon(?:y|ies)|foci|lesion|number|\bcounts?\b|\bn\b")
 _WEIGHTS = re.compile(r"(?i)weight|\bmass\b")
-#: permutations counted in full up to this many, drawn above it
-FULL = 20_000
 
 
 @analysis(
@@ -191,7 +188,7 @@ def _numbers(e: Estimate) -> dict[str, float]:
 
 def _counts(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: int, key: str) -> dict[str, Any]:
     a, b, n = mine.sum(), theirs.sum(), len(mine) + len(theirs)
-    p, how = _permuted(mine, theirs, n_draws, seed, key) if min(len(mine), len(theirs)) > 1 else (NAN, "")
+    p, how = permuted(mine, theirs, n_draws, seed, key) if min(len(mine), len(theirs)) > 1 else (NAN, "")
     found: dict[str, Any] = {"effect_unit": "log2 ratio", "p_value": p, "test": how, "dispersion": NAN,
                              "status": "not_testable", "reason": ""}  # fmt: skip
     if min(len(mine), len(theirs)) < 2:
@@ -204,16 +201,3 @@ def _counts(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed:
     ratio, se = np.log2(mine.mean() / theirs.mean()), math.sqrt(dispersion * (1 / a + 1 / b)) / math.log(2)
     e = estimate(float(ratio), se, float(n - 2), confidence)
     return {**found, **_numbers(e), "p_value": p, "dispersion": dispersion, "status": "estimated"}
-
-
-def _permuted(mine: Floats, theirs: Floats, n_draws: int, seed: int, key: str) -> tuple[float, str]:
-    """Two-sided permutation p of the difference of means: exact, or (b + 1) / (m + 1) of drawn arrangements."""
-    pool, k = np.sort(np.concatenate([mine, theirs])), len(mine)
-    mean = pool.mean() * k
-    seen = abs(mine.sum() - mean) - 1e-9
-    if math.comb(len(pool), k) <= FULL:
-        sums = np.array([pool[list(at)].sum() for at in subsets(range(len(pool)), k)])
-        return float((np.abs(sums - mean) >= seen).mean()), f"permutation, all {len(sums):,}"
-    rng = rng_of(seed, key)
-    sums = np.array([rng.permutation(pool)[:k].sum() for _ in range(n_draws)])
-    return float(((np.abs(sums - mean) >= seen).sum() + 1) / (n_draws + 1)), f"permutation, {n_draws:,} drawn"
