@@ -155,11 +155,11 @@ def fit(y: ArrayLike, x: ArrayLike, z: ArrayLike, subjects: Sequence[object] | N
     if own <= _ROUNDING * yy:
         raise ValueError("every subject's values lie exactly on its line: there is no scatter to test against")
     theta, value = _maximise(blocks, c, xy, yy, size - p)
-    ratio, beta, rss, _ = _solve(theta, blocks, c, xy, yy)
-    sigma2 = rss / (size - p)
+    _, k, beta, rss, _ = _solve(theta, blocks, c, xy, yy)
+    low = _lower(theta, q)
+    ratio, sigma2 = low @ low.T, rss / (size - p)
     inference = _inference(blocks, ratio * sigma2, sigma2)
     back = np.linalg.inv(root).T
-    _, k = blocks.k(ratio)
     random = np.einsum("nab,nb->na", k, c - blocks.b @ beta) @ back.T
     return Fit(
         beta / scale,
@@ -167,7 +167,7 @@ def fit(y: ArrayLike, x: ArrayLike, z: ArrayLike, subjects: Sequence[object] | N
         sigma2,
         _rescaled(inference, scale),
         -0.5 * value,
-        bool(np.diag(_lower(theta, q)).min() < _ZERO),
+        bool(np.diag(low).min() < _ZERO),
         n,
         size,
         tuple(names),
@@ -190,16 +190,17 @@ def _lower(theta: Floats, q: int) -> Floats:
     return out
 
 
-def _solve(theta: Floats, m: _Blocks, c: Floats, xy: Floats, yy: float) -> tuple[Floats, Floats, float, Floats]:
-    """D / sigma2, fixed effects, weighted residual sum of squares and X'V^-1 X at these parameters."""
+def _solve(theta: Floats, m: _Blocks, c: Floats, xy: Floats, yy: float) -> tuple[Floats, Floats, Floats, float, Floats]:
+    """T, K, fixed effects, weighted residual sum of squares and X'V^-1 X at these parameters."""
     low = _lower(theta, m.a.shape[1])
-    ratio = low @ low.T
-    _, k = m.k(ratio)
-    xvx = m.xx - np.einsum("nap,nab,nbr->pr", m.b, k, m.b)
-    xvy = xy - np.einsum("nap,nab,nb->p", m.b, k, c)
-    yvy = yy - float(np.einsum("na,nab,nb->", c, k, c))
+    t, k = m.k(low @ low.T)
+    p = m.b.shape[2]
+    kb, flat = (k @ m.b).reshape(-1, p), m.b.reshape(-1, p)
+    xvx = m.xx - flat.T @ kb
+    xvy = xy - kb.T @ c.ravel()
+    yvy = yy - float(np.sum(c * (k @ c[:, :, None])[:, :, 0]))
     beta = np.linalg.solve(xvx, xvy)
-    return ratio, beta, max(yvy - float(beta @ xvy), 1e-300), xvx
+    return t, k, beta, max(yvy - float(beta @ xvy), 1e-300), xvx
 
 
 def _maximise(m: _Blocks, c: Floats, xy: Floats, yy: float, free: int) -> tuple[Floats, float]:
@@ -210,15 +211,13 @@ def _maximise(m: _Blocks, c: Floats, xy: Floats, yy: float, free: int) -> tuple[
     rows, columns = np.tril_indices(q)
 
     def deviance(theta: Floats) -> tuple[float, Floats]:
-        low = _lower(theta, q)
-        ratio, beta, rss, xvx = _solve(theta, m, c, xy, yy)
-        t, _ = m.k(ratio)
-        inverse = np.linalg.inv(xvx)
+        t, _, beta, rss, xvx = _solve(theta, m, c, xy, yy)
         r = t @ m.b
-        left = np.einsum("nab,nb->na", t, c - m.b @ beta)
+        left = (t @ (c - m.b @ beta)[:, :, None])[:, :, 0]
         value = -np.linalg.slogdet(t)[1].sum() + np.linalg.slogdet(xvx)[1] + free * np.log(rss)
-        change = (t @ m.a).sum(0) - np.einsum("nap,pr,nbr->ab", r, inverse, r) - free / rss * left.T @ left
-        return float(value), (2 * change @ low)[rows, columns]
+        leverage = np.tensordot(r @ np.linalg.inv(xvx), r, axes=([0, 2], [0, 2]))
+        change = (t @ m.a).sum(0) - leverage - free / rss * left.T @ left
+        return float(value), (2 * change @ _lower(theta, q))[rows, columns]
 
     bounds = [(0, None) if i == j else (None, None) for i, j in zip(rows, columns, strict=True)]
     settings = {"maxiter": 500, "ftol": 1e-13, "gtol": 1e-9}
