@@ -106,7 +106,8 @@ def concordance_forest(concordance: pd.DataFrame, differential: pd.DataFrame) ->
     for row in table[table["layer"] == layer].to_dict("records"):
         for name, effects in sets.items():
             if row["gene"] in effects.index:
-                e, s = (float(effects.at[row["gene"], c]) for c in ("effect", "se"))
+                mine = effects.loc[[row["gene"]]].to_numpy(dtype=float)[0]
+                e, s = float(mine[0]), float(mine[1])
                 half = 1.96 * s if s == s else 0.0
                 rows.append((row["gene"], name, e, e - half, e + half, "data set"))
         rows.append((row["gene"], "pooled", row["effect"], row["ci_low"], row["ci_high"], "pooled"))
