@@ -290,8 +290,8 @@ def motif_claims(motifs: pd.DataFrame) -> pd.DataFrame:
                 "source_table": "promoters",
                 "source_rows": row["source_rows"],
                 "claim": f"{row['tf'] or row['motif']} ({row['motif']}) matches {row['sequence']} at "
-                f"{row['position']:+d} of {row['gene']}{many}; {number(row['expected_by_chance'])} such hits are expected "
-                f"by chance in {int(row['n'])} positions (P of at least one {number(row['p_any'])}): {about}.",
+                f"{row['position']:+d} of {row['gene']}{many}; {number(row['expected_by_chance'])} such hits are "
+                f"expected by chance in {int(row['n'])} positions (P of at least one {number(row['p_any'])}): {about}.",
             }
         )
     return claim_table(rows)
