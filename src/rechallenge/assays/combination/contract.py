@@ -43,10 +43,10 @@ def _drug(letter: str, other: str, required: bool) -> tuple[Column, Column]:
         unit="µM",
         low=0.0,
         also=(
+            *((f"conc_{letter}",) if letter != "c" else ()),
             f"dose{number}",
             f"dose_{number}",
             f"conc{number}",
-            f"conc_{letter}",
             f"concentration_{letter}",
             f"concentration{number}",
             axis_dose,

@@ -194,7 +194,8 @@ def _median_effect(points: pd.DataFrame, fits: pd.DataFrame) -> Any:
     ends = float(data["dose_um"].min()), float(data["dose_um"].max())
     plain = "format(datum.value, datum.value >= 1 ? ',.4~r' : '.4~r')"
     x = alt.X(
-        "dose_um:Q", title="Dose (µM)", scale=alt.Scale(type="log", nice=False, domain=[ends[0] / 1.25, ends[1] * 1.25]),
+        "dose_um:Q", title="Dose (µM)",
+        scale=alt.Scale(type="log", nice=False, domain=[ends[0] / 1.25, ends[1] * 1.25]),
         axis=alt.Axis(values=log_ticks(*ends), labelExpr=plain, labelOverlap=True),
     )  # fmt: skip
     values = [0.001, 0.01, 0.1, 1, 10, 100, 1000]
