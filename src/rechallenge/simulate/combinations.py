@@ -44,8 +44,7 @@ class Agent:
         """Its curve with the EC50 moved by `shift` decades."""
         from rechallenge.stats.synergy.reference import Hill
 
-        one = np.float64(1.0)
-        return Hill(self.einf * one, self.ec50_um * 10.0**shift * one, self.hill * one)
+        return Hill(*(np.asarray(v) for v in (self.einf, self.ec50_um * 10.0**shift, self.hill)))
 
 
 def switch(

@@ -69,7 +69,7 @@ def _cell_size(data: pd.DataFrame) -> float:
 def _matrix(points: pd.DataFrame, row: Any) -> Any:
     from rechallenge.report.theme import matrix
 
-    mean = points.groupby(["dose_a_um", "dose_b_um"], as_index=False)["inhibition"].mean()
+    mean = points.groupby(["dose_a_um", "dose_b_um"])["inhibition"].mean().reset_index()
     data = _axes(mean)
     data["text"] = data["inhibition"].map(lambda v: f"{v:.0f}".replace("-0", "0").replace("-", "−"))
     size = _cell_size(data)
@@ -183,8 +183,8 @@ def _median_effect(points: pd.DataFrame, fits: pd.DataFrame) -> Any:
         mine = points[points["curve"] == fit.curve] if len(points) else points
         if mine.empty:
             continue
-        x = np.geomspace(mine["dose_um"].min(), mine["dose_um"].max(), 20)
-        lines.append(pd.DataFrame({"curve": fit.curve, "dose_um": x, "fit": (x / fit.dm_um) ** fit.m}))
+        dose = np.geomspace(mine["dose_um"].min(), mine["dose_um"].max(), 20)
+        lines.append(pd.DataFrame({"curve": fit.curve, "dose_um": dose, "fit": (dose / fit.dm_um) ** fit.m}))
     data = pd.concat(
         [points.assign(shown_as="replicate"), *(f.assign(shown_as="fit") for f in lines)], ignore_index=True
     )
@@ -201,7 +201,7 @@ def _median_effect(points: pd.DataFrame, fits: pd.DataFrame) -> Any:
     axis = alt.Axis(values=values, labelExpr=plain)
     colour = alt.Color("drug:N", title=None, sort=list(names.values()), legend=alt.Legend(orient="bottom", columns=1))
     base = alt.Chart(data)
-    y = {"title": "fa / (1 − fa)", "scale": alt.Scale(type="log", nice=False), "axis": axis}
+    y: dict[str, Any] = {"title": "fa / (1 − fa)", "scale": alt.Scale(type="log", nice=False), "axis": axis}
     return alt.layer(
         base.transform_filter("datum.shown_as === 'fit'")
         .mark_line(strokeWidth=0.9)
@@ -223,7 +223,11 @@ def _fa_ci(index: pd.DataFrame) -> Any:
     low, high = float(np.clip(limits.min(), 0.01, 0.5)), float(np.clip(limits.max(), 2.0, 100.0))
     plain = "format(datum.value, datum.value >= 1 ? ',.4~r' : '.4~r')"
     scale = alt.Scale(type="log", nice=False, domain=[low / 1.1, high * 1.1], clamp=True)
-    y = {"title": "Combination index", "scale": scale, "axis": alt.Axis(values=log_ticks(low, high), labelExpr=plain)}
+    y: dict[str, Any] = {
+        "title": "Combination index",
+        "scale": scale,
+        "axis": alt.Axis(values=log_ticks(low, high), labelExpr=plain),
+    }
     x = alt.X("effect:Q", title="Fraction affected", scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(data)
     rule = alt.Chart(pd.DataFrame({"_draw_one": [1.0]})).mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.5)
@@ -268,8 +272,8 @@ def _isobologram(points: pd.DataFrame, row: Any) -> Any:
         float(np.nanmax([*both[p].dropna(), *both[q].dropna(), 1e-9]))
         for p, q in (("dose_a_um", "line_a"), ("dose_b_um", "line_b"))
     ]
-    x = {"title": f"{row.drug_a} (µM)", "scale": alt.Scale(domain=[0, 1.05 * top[0]], nice=False)}
-    y = {"title": f"{row.drug_b} (µM)", "scale": alt.Scale(domain=[0, 1.05 * top[1]], nice=False)}
+    x: dict[str, Any] = {"title": f"{row.drug_a} (µM)", "scale": alt.Scale(domain=[0, 1.05 * top[0]], nice=False)}
+    y: dict[str, Any] = {"title": f"{row.drug_b} (µM)", "scale": alt.Scale(domain=[0, 1.05 * top[1]], nice=False)}
     colour = alt.Color("effect_at:N", title="Effect")
     shape = alt.Shape("kind:N", title=None, scale=alt.Scale(domain=kinds, range=["square", "circle"]))
     base = alt.Chart(both)

@@ -38,7 +38,8 @@ class Pair:
 def usable(responses: pd.DataFrame) -> pd.DataFrame:
     """Responses that take part: not excluded, of a named replicate, finite."""
     good = (responses["excluded"] == "") & np.isfinite(responses["inhibition"]) & (responses["replicate"] != "")
-    return responses[good]
+    kept: pd.DataFrame = responses[good]
+    return kept
 
 
 def pairs(responses: pd.DataFrame) -> Iterator[Pair]:
@@ -54,7 +55,8 @@ def pairs(responses: pd.DataFrame) -> Iterator[Pair]:
         surface = collect([part[c].to_numpy() for c in columns], part["inhibition"], part["replicate"].to_numpy(str))
         origin: dict[tuple[float, ...] | None, str] = {None: join_rows(part["source_rows"])}
         for doses, rows in part.groupby(columns, sort=False)["source_rows"]:
-            origin[tuple(float(d) for d in doses)] = join_rows(rows)
+            key_: Any = doses
+            origin[tuple(float(d) for d in key_)] = join_rows(rows)
         yield Pair(named, drugs, surface, origin)
 
 
@@ -75,7 +77,7 @@ def regions(pair: Pair, windows: pd.DataFrame | None) -> list[Region]:
     whole = Region(MATRIX, np.asarray(pair.surface.combined), (), "")
     if windows is None or windows.empty:
         return [whole]
-    known = windows.set_index("drug")
+    known: Any = windows.set_index("drug")
     out = [whole]
     for name, column in _LIMIT.items():
         word = "total" if name == WINDOW else "free"

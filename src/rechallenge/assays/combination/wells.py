@@ -40,11 +40,13 @@ def by_surface(table: pd.DataFrame | None) -> Callable[[Any], pd.DataFrame]:
     """A look-up of the rows of one surface, by anything that has the columns `SURFACE` (a row, a mapping)."""
     if table is None:
         return lambda row: pd.DataFrame()
-    groups = {_key(k): v for k, v in table.groupby(list(SURFACE), dropna=False, sort=False).indices.items()}
+    grouped: Mapping[Any, Any] = table.groupby(list(SURFACE), dropna=False, sort=False).indices
+    groups = {_key(k): v for k, v in grouped.items()}
 
     def rows(row: Any) -> pd.DataFrame:
         named = row if isinstance(row, Mapping) else {name: getattr(row, name) for name in SURFACE}
-        return table.iloc[groups.get(_key(named[name] for name in SURFACE), [])]
+        found: pd.DataFrame = table.iloc[groups.get(_key(named[name] for name in SURFACE), [])]
+        return found
 
     return rows
 
