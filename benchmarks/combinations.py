@@ -74,9 +74,12 @@ def peers() -> dict[str, Callable[[], Any]]:
 
 
 def peer_score(model: Callable[[], Any], table: pd.DataFrame) -> float:
-    """Mean excess over all wells of combinations, per cent."""
+    """Mean excess over all wells of combinations, per cent; nan where it fails."""
     x, y, e = (table[c].to_numpy(float) for c in ("dose_a_um", "dose_b_um", "viability"))
-    found = np.asarray(model().fit(x, y, e), dtype=np.float64)
+    try:
+        found = np.asarray(model().fit(x, y, e), dtype=np.float64)
+    except (ValueError, RuntimeError):
+        return float("nan")
     return float(100 * np.nanmean(found[(x > 0) & (y > 0)]))
 
 
@@ -101,10 +104,11 @@ def line(name: str, method: str, program: str, exact: float, found: list[tuple[f
     error = values[:, 0] - exact
     cover = np.nanmean((values[:, 1] <= exact) & (exact <= values[:, 2])) if np.isfinite(values[:, 1]).any() else np.nan
     covered = "      -" if np.isnan(cover) else f"{100 * cover:7.0f}"
+    failed = int(np.isnan(error).sum())
     off, size = np.nanmean(error), np.sqrt(np.nanmean(error**2))
     return (
         f"{name:<16}{method:<7}{program:<13}{exact:>7.2f} {off:+7.2f} {size:7.2f} {covered} {1000 * point:9.1f} "
-        f"{mark:>1}{1000 * interval:11,.1f}"
+        f"{mark:>1}{1000 * interval:11,.1f}" + (f"  {failed} of {len(error)} without a number" if failed else "")
     )
 
 
@@ -133,7 +137,7 @@ def scores(name: str, method: Any, interaction: Interaction, reference: Referenc
         if i < 2 or draws == BOOTSTRAPS:
             values, took = seconds(partial(bootstrapped, model, table, rng, draws))
             boot += took * BOOTSTRAPS / draws
-        low, high = np.percentile(values, [2.5, 97.5]) if draws == BOOTSTRAPS else (np.nan, np.nan)
+        low, high = np.nanpercentile(values, [2.5, 97.5]) if draws == BOOTSTRAPS else (np.nan, np.nan)
         theirs.append((value, float(low), float(high)))
     timed = len(few) if draws == BOOTSTRAPS else min(2, len(few))
     mark = "" if draws == BOOTSTRAPS else "~"

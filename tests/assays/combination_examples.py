@@ -62,7 +62,7 @@ def run(
     healthy = out["selectivity"] if len(out["selectivity"]) else None
     out["combinations"] = assay.combinations(out["synergy"], out["regions"], healthy, models)
     out["claims"] = assay.combination_claims(
-        out["combinations"], out["synergy"], out["synergy_cells"], out["regions"], healthy,
+        out["combinations"], out["synergy"], out["regions"], healthy,
         pd.DataFrame({"therapy": list(therapies)}),
     )  # fmt: skip
     return out

@@ -217,12 +217,8 @@ def test_a_bound_is_said_as_one() -> None:
     assert np.isneginf(row["ci_low"]) and row["ci_high"] < 0 and "at most" in row["reason"]
     line = assay.combinations(out["synergy"], out["regions"], method="loewe").iloc[0]
     assert line["whole"] == "antagonistic"
-    claims = check(
-        assay.combination_claims(
-            assay.combinations(out["synergy"], out["regions"], method="loewe"), out["synergy"], out["synergy_cells"],
-            out["regions"],
-        )
-    )  # fmt: skip
+    line = assay.combinations(out["synergy"], out["regions"], method="loewe")
+    claims = check(assay.combination_claims(line, out["synergy"], out["regions"]))
     said = claims[claims["contrast"].str.startswith("synergy: ")].iloc[0]
     assert said["status"] == "censored" and "at most" in said["claim"] and said["direction"] == 1
 

@@ -80,8 +80,8 @@ def test_analytic_combination_indices() -> None:
         odds = effect / (1 - effect)
         mix = 1.5 * odds ** (1 / 1.4)
         exact = mix / 2 / (2 * odds ** (1 / 1.2)) + mix / 2 / (5 * odds ** (1 / 1.5))
-        assert found.loc[effect, "ci"] == pytest.approx(exact, abs=1e-8)
-        assert found.loc[effect, "ci"] == pytest.approx(value, abs=1.1e-6), "as printed"
+        assert found.loc[effect, "combination_index"] == pytest.approx(exact, abs=1e-8)
+        assert found.loc[effect, "combination_index"] == pytest.approx(value, abs=1.1e-6), "as printed"
     assert found.loc[0.5, ["dri_a", "dri_b"]].tolist() == pytest.approx([2 / 0.75, 5 / 0.75], abs=1e-6)
     curves = out["median_effects"].set_index("curve")
     assert curves["dm_um"].tolist() == pytest.approx([2, 5, 1.5], abs=1e-6)

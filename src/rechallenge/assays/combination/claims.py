@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims
-from rechallenge.assays.combination.regions import dose_words
 from rechallenge.assays.combination.scores import INDEX, NAMES, PERCENT
 from rechallenge.assays.combination.selectivity import LESS, MORE, UNTESTED
 from rechallenge.assays.combination.surfaces import MATRIX, RAY, WINDOW, WINDOW_FREE
 from rechallenge.assays.combination.verdicts import ANTAGONISM, NONE, SYNERGY, shown
-from rechallenge.assays.combination.wells import DOSES, DRUGS, by_surface, each
+from rechallenge.assays.combination.wells import DRUGS, by_surface, each
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
@@ -111,38 +110,36 @@ def _index_claim(row: Any, alpha: float, mixed: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _sign_claims(row: Any, regions: pd.DataFrame, cells: pd.DataFrame) -> list[dict[str, Any]]:
-    """Where the sign depends on the doses: the largest region of either sign, by its strongest combination."""
+def _sign_claims(row: Any, regions: pd.DataFrame) -> list[dict[str, Any]]:
+    """Where the sign depends on the doses: the largest region of either sign.
+
+    Regions are found by the FDR of their combinations, so that their mean has an interval and no test of its own.
+    """
     out = []
     for sign, direction in (("antagonism", 1), ("synergy", -1)):
         mine = regions[regions["sign"] == sign].sort_values(["n_cells", "region_id"], ascending=[False, True])
         if mine.empty:
             continue
         region = next(each(mine))
-        inside = cells[(cells["region_id"] == region.region_id) & (cells["status"] == "estimated")]
-        if inside.empty:
-            continue
-        best = next(each(inside.loc[[inside["excess"].abs().idxmax()]]))
-        doses = [getattr(best, d) for d in DOSES]
-        drugs = [str(getattr(best, d)) for d in DRUGS]
         normal = ""
         if region.normal and sign == "synergy":
             normal = f"; {region.normal} loses {number(region.normal_observed)} % at the same doses"
         reach = {"none": ", outside achievable concentrations", "all": ", within achievable concentrations"}
+        method = NAMES.get(region.method, region.method)
         text = (
             f"{_drugs(row)}: {'antagonistic' if direction > 0 else 'synergistic'} in {where(row)} at {region.words}"
-            f"{reach.get(region.in_window, '')} ({region.n_cells:.0f} dose combinations), strongest at "
-            f"{dose_words(drugs, doses, doses)}: excess over {NAMES.get(best.method, best.method)} "
-            f"{number(best.excess)} % of inhibition (95 % interval {interval(best.ci_low, best.ci_high)}; moderated t, "
-            f"{equals('p', best.p_value)}, {equals('q', best.q_value)} over the surface; n = {best.n:.0f} biological "
-            f"replicates){normal}."
+            f"{reach.get(region.in_window, '')}, mean excess over {method} {number(region.excess)} % of inhibition "
+            f"over {region.n_cells:.0f} dose combinations, each beyond it at the false-discovery rate of the surface "
+            f"(95 % interval {interval(region.ci_low, region.ci_high)}; n = {region.n:.0f} biological replicates){normal}."
         )
+        known = np.isfinite(region.excess) and np.isfinite(region.ci_low)
         out.append(
             {
                 "entity": entity(row), "entity_type": "pair", "model": row.model, "direction": direction,
-                "contrast": f"{sign}: {_drugs(row)} at {region.words}",
-                "effect_unit": f"{PERCENT} over {NAMES.get(best.method, best.method)}", "effect": best.excess,
-                **_numbers(best), "analysis": "synergy_cells", "claim": text, "source_rows": region.source_rows,
+                "contrast": f"{sign}: {_drugs(row)} at {region.words}", "effect_unit": f"{PERCENT} over {method}",
+                "status": "estimated" if known else "censored", "effect": region.excess if known else np.nan,
+                "ci_low": region.ci_low, "ci_high": region.ci_high, "n": region.n, "analysis": "synergy_regions",
+                "claim": text, "source_rows": region.source_rows,
             }
         )  # fmt: skip
     return out
@@ -235,7 +232,6 @@ def _drug_claim(row: Any, score: Any, partner: str, therapy: str, alpha: float) 
 def combination_claims(
     combinations: pd.DataFrame,
     synergy: pd.DataFrame,
-    synergy_cells: pd.DataFrame,
     synergy_regions: pd.DataFrame,
     combination_selectivity: pd.DataFrame | None = None,
     therapies: pd.DataFrame | None = None,
@@ -248,9 +244,7 @@ def combination_claims(
     added to a therapy of the study.
     """
     rows: list[dict[str, Any]] = []
-    scores_of, regions_of, cells_of, healthy_of = (
-        by_surface(t) for t in (synergy, synergy_regions, synergy_cells, combination_selectivity)
-    )
+    scores_of, regions_of, healthy_of = (by_surface(t) for t in (synergy, synergy_regions, combination_selectivity))
     for row in each(combinations):
         made: list[dict[str, Any]] = []
         table = scores_of(row)
@@ -260,8 +254,8 @@ def combination_claims(
             known.remove(WINDOW_FREE)
         made += [_score_claim(scores[k], alpha, row.signs) for k in known]
         if row.signs:
-            places, cells = regions_of(row), cells_of(row)
-            made += _sign_claims(row, places[places["method"] == row.method], cells[cells["method"] == row.method])
+            places = regions_of(row)
+            made += _sign_claims(row, places[places["method"] == row.method])
         ray = table[(table["method"] == "chou_talalay") & (table["region"] == RAY)].sort_values("effect")
         if len(ray):
             made.append(_index_claim(next(each(ray)), alpha, bool(row.signs)))

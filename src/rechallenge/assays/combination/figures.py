@@ -217,9 +217,11 @@ def _fa_ci(index: pd.DataFrame) -> Any:
 
     from rechallenge.report.theme import MUTED, log_ticks
 
-    data = index[["effect", "ci", "ci_low", "ci_high", "chosen", "extrapolated", "dri_a", "dri_b"]].copy()
+    data = index[
+        ["effect", "combination_index", "ci_low", "ci_high", "chosen", "extrapolated", "dri_a", "dri_b"]
+    ].copy()
     data = data.replace([np.inf, -np.inf], np.nan).sort_values("effect")
-    limits = pd.concat([data["ci_low"], data["ci_high"], data["ci"]]).dropna()
+    limits = pd.concat([data["ci_low"], data["ci_high"], data["combination_index"]]).dropna()
     low, high = float(np.clip(limits.min(), 0.01, 0.5)), float(np.clip(limits.max(), 2.0, 100.0))
     plain = "format(datum.value, datum.value >= 1 ? ',.4~r' : '.4~r')"
     scale = alt.Scale(type="log", nice=False, domain=[low / 1.1, high * 1.1], clamp=True)
@@ -236,13 +238,13 @@ def _fa_ci(index: pd.DataFrame) -> Any:
     layers = [
         rule.encode(alt.Y("_draw_one:Q", **y)),
         base.mark_area(opacity=0.15).encode(x, alt.Y("ci_low:Q", **y), alt.Y2("ci_high")),
-        base.mark_line(strokeDash=[2, 2], strokeWidth=0.8).encode(x, alt.Y("ci:Q", **y)),
-        base.transform_filter(reach).mark_line(strokeWidth=1.1).encode(x, alt.Y("ci:Q", **y)),
+        base.mark_line(strokeDash=[2, 2], strokeWidth=0.8).encode(x, alt.Y("combination_index:Q", **y)),
+        base.transform_filter(reach).mark_line(strokeWidth=1.1).encode(x, alt.Y("combination_index:Q", **y)),
         base.transform_filter("datum.chosen")
         .mark_point(size=14)
         .encode(
-            x, alt.Y("ci:Q", **y),
-            tooltip=["effect:Q", "ci:Q", "ci_low:Q", "ci_high:Q", "dri_a:Q", "dri_b:Q", "extrapolated:N"],
+            x, alt.Y("combination_index:Q", **y),
+            tooltip=["effect:Q", "combination_index:Q", "ci_low:Q", "ci_high:Q", "dri_a:Q", "dri_b:Q", "extrapolated:N"],
         ),
     ]  # fmt: skip
     return alt.layer(*layers).properties(width=110, height=95)

@@ -15,7 +15,7 @@ ISOBOLE_EFFECTS = (0.5, 0.75)
 #: effects of the Fa-CI curve
 GRID = tuple(round(0.05 * k, 2) for k in range(1, 20))
 INDICES = (
-    *SURFACE, "ratio", "effect", "chosen", "ci", "ci_low", "ci_high", "p_value", "q_value", "se_log", "dri_a",
+    *SURFACE, "ratio", "effect", "chosen", "combination_index", "ci_low", "ci_high", "p_value", "q_value", "se_log", "dri_a",
     "dri_a_low", "dri_a_high", "dri_b", "dri_b_low", "dri_b_high", "dose_a_alone_um", "dose_b_alone_um", "dose_a_um",
     "dose_b_um", "extrapolated", "n", "confidence", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
@@ -51,7 +51,7 @@ def indices(
         if not known and not is_chosen:
             continue
         row: dict[str, Any] = {
-            "ratio": found.ratio, "effect": effect, "chosen": is_chosen, "ci": found.ci[i],
+            "ratio": found.ratio, "effect": effect, "chosen": is_chosen, "combination_index": found.ci[i],
             "ci_low": found.ci_low[i], "ci_high": found.ci_high[i], "p_value": found.p_value[i],
             "se_log": found.se_log[i], "extrapolated": bool(found.extrapolated[i]), "status": found.status,
             "reason": reason,
@@ -97,9 +97,9 @@ def isoboles(pair: Pair, indices_: Sequence[dict[str, Any]]) -> list[dict[str, A
 
     rows: list[dict[str, Any]] = []
     for row in indices_:
-        if row["effect"] in ISOBOLE_EFFECTS and row["ci"] == row["ci"]:
+        if row["effect"] in ISOBOLE_EFFECTS and np.isfinite(row["combination_index"]):
             keep = ("effect", "dose_a_um", "dose_b_um", "dose_a_alone_um", "dose_b_alone_um", "status")
-            rows.append({**{k: row[k] for k in keep}, "kind": "ray", "index": row["ci"]})
+            rows.append({**{k: row[k] for k in keep}, "kind": "ray", "index": row["combination_index"]})
     for effect in ISOBOLE_EFFECTS:
         found = isobole(pair.surface, effect)
         for i, status in enumerate(found.status):

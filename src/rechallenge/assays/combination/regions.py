@@ -13,7 +13,7 @@ from rechallenge.assays.combination.wells import DOSES, DRUGS, SURFACE, each
 
 COLUMNS = (
     *SURFACE, "method", "region_id", "sign", "n_cells", "dose_a_low", "dose_a_high", "dose_b_low", "dose_b_high",
-    "dose_c_low", "dose_c_high", "excess", "strongest", "observed", "in_window", "in_window_free", "normal",
+    "dose_c_low", "dose_c_high", "excess", "ci_low", "ci_high", "strongest", "observed", "in_window", "in_window_free", "normal",
     "normal_observed", "n_cells_normal", "n", "words", "source_table", "source_rows",
 )  # fmt: skip
 PARTNERS = ("perturbation", "hours")
@@ -43,7 +43,8 @@ def dose_words(drugs: Sequence[str], low: Sequence[float], high: Sequence[float]
 def synergy_regions(synergy_cells: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per contiguous region of one sign, method and surface.
 
-    `dose_*_low`, `dose_*_high`: range of the doses (µM); `excess`: mean in per cent of inhibition, `strongest` the
+    `dose_*_low`, `dose_*_high`: range of the doses (µM); `excess`: mean in per cent of inhibition with its
+    interval over replicates, `strongest` the
     largest in size; `observed`: mean inhibition there. `in_window`: "all", "part" or "none" of its combinations lie
     within total (`in_window_free`: free) plasma concentrations, "unknown" where these are. `normal_observed`: mean
     inhibition of the first normal model at the same doses (`n_cells_normal` of them). Regions are chosen for their
@@ -59,7 +60,9 @@ def synergy_regions(synergy_cells: pd.DataFrame, models: pd.DataFrame | None = N
         row |= {
             "sign": part["sign"].iloc[0],
             "n_cells": len(part),
-            "excess": value.mean(),
+            "excess": part["region_excess"].iloc[0],
+            "ci_low": part["region_low"].iloc[0],
+            "ci_high": part["region_high"].iloc[0],
             "strongest": value.loc[value.abs().idxmax()],
             "observed": part["observed"].mean(),
             "in_window": _share(part["in_window"]),

@@ -45,7 +45,8 @@ SCORES = (
 )  # fmt: skip
 CELLS = (
     *SURFACE, "method", *DOSES, "reference", "observed", "excess", "ci_low", "ci_high", "p_value", "q_value", "bound",
-    "se", "df", "n", "combination_index", "sign", "region_id", "in_window", "in_window_free", "margin", "status",
+    "se", "df", "n", "combination_index", "sign", "region_id", "region_excess",
+    "region_low", "region_high", "in_window", "in_window_free", "margin", "status",
     "reason", "source_table", "source_rows",
 )  # fmt: skip
 
@@ -127,7 +128,8 @@ def synergy(
     combination index at `effect` on the ray, for "braid" kappa. `surface_p`: departure anywhere in the region, by
     rotation. `limit_*_um`: the window. Where some references are lower bounds, status is "censored", `bound` what the
     score is at most and `ci_high` its limit. `synergy_cells`: the same per dose combination, `sign` "synergy" or
-    "antagonism" where q <= `alpha`, `region_id` numbering contiguous regions of one sign,
+    "antagonism" where q <= `alpha`, `region_id` numbering contiguous regions of one sign
+    (`region_excess` with limits: mean over the region, t over replicates),
     `combination_index` (rows of "loewe") at the observed effect, a point estimate. `chou_talalay`: CI,
     dose-reduction indices and isobologram points over a grid of effects (`chosen` marks `effects`);
     `median_effects`: its three curves; `isoboles`: dose pairs of one effect. `response_surfaces`: BRAID parameters.
@@ -174,7 +176,7 @@ def synergy(
             made["synergy"] += [
                 {
                     **base, **{c: row[c] for c in ("effect", "p_value", "status", "reason")}, "method": "chou_talalay",
-                    "region": RAY, "unit": INDEX, "score": row["ci"], "ci_low": row["ci_low"],
+                    "region": RAY, "unit": INDEX, "score": row["combination_index"], "ci_low": row["ci_low"],
                     "ci_high": row["ci_high"], "margin": "fitted",
                 }
                 for row in rows if row["chosen"]
@@ -243,12 +245,17 @@ def _cells(
     pair: Pair, method: Any, parts: list[Region], known: Any, alpha: float, confidence: float, seed: int
 ) -> list[dict[str, Any]]:
     """Rows of `synergy_cells`."""
-    from rechallenge.stats.synergy import cell_tests, sign_map
+    from rechallenge.stats.synergy import cell_tests, score, sign_map
 
     tests = cell_tests(pair.surface, method, confidence=confidence, known=known)
     number, sign = np.zeros(len(tests.row), dtype=int), np.full(len(tests.row), "", dtype=object)
+    means = np.full((3, len(tests.row)), np.nan)
     for i, region in enumerate(sign_map(tests, alpha=alpha), start=1):
         number[region.cells], sign[region.cells] = i, region.sign
+        mask = np.zeros(len(pair.surface.doses), dtype=bool)
+        mask[tests.row[region.cells]] = True
+        mean = score(pair.surface, method, mask=mask, confidence=confidence, known=known)
+        means[:, region.cells] = np.array([mean.score, mean.ci_low, mean.ci_high])[:, None]
     inside = {part.name: part.mask for part in parts}
     why = named(known.reason or "no estimate at these doses", pair.drugs)
     index = _index_of(pair, seed) if method == "loewe" else {}
@@ -276,6 +283,9 @@ def _cells(
                 "combination_index": index.get(int(at), np.nan),
                 "sign": sign[i],
                 "region_id": number[i],
+                "region_excess": means[0, i],
+                "region_low": means[1, i],
+                "region_high": means[2, i],
                 "in_window": _inside(inside.get(WINDOW), at),
                 "in_window_free": _inside(inside.get(WINDOW_FREE), at),
                 "status": status_of(status),
