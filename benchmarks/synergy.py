@@ -205,11 +205,11 @@ def main(n: int = 60, intervals: bool = False) -> None:
     )
     for scenario in SCENARIOS:
         for method in scenario.methods:
-            for replicates in (1, 3, 4, 6):
+            for replicates in (1, 2, 3, 4):
                 for interval in INTERVALS if intervals and replicates > 1 else INTERVALS[:1]:
                     print(row(scenario, method, replicates, n, interval, seed=7), flush=True)
     for scenario, kind, truth in PARAMETRIC:
-        for replicates in (3, 4, 6):
+        for replicates in (2, 3, 4):
             print(parametric_row(scenario, kind, truth, replicates, n, seed=7), flush=True)
 
 

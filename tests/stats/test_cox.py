@@ -120,7 +120,9 @@ def test_late_entry_agrees_with_lifelines() -> None:
 
         frame = pd.DataFrame({"x": x, "t": time, "e": event, "w": entry})
         other = CoxPHFitter().fit(frame, "t", "e", entry_col="w")
-    np.testing.assert_allclose([got.coef[0, 0], got.se[0, 0]], [other.params_["x"], other.standard_errors_["x"]], rtol=1e-4)
+    np.testing.assert_allclose(
+        [got.coef[0, 0], got.se[0, 0]], [other.params_["x"], other.standard_errors_["x"]], rtol=1e-4
+    )
 
 
 def simulated(seed: int, n: int = 120, ties: bool = False) -> tuple[Any, Any, Any]:

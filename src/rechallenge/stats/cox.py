@@ -372,7 +372,9 @@ def proportional(
     return Proportionality(chi2, special.chdtrc(1, chi2), over, special.chdtrc(p, over))
 
 
-def concordance(time: ArrayLike, event: ArrayLike, score: ArrayLike, entry: ArrayLike | None = None) -> tuple[float, float]:
+def concordance(
+    time: ArrayLike, event: ArrayLike, score: ArrayLike, entry: ArrayLike | None = None
+) -> tuple[float, float]:
     """Harrell's concordance of a risk score (higher = earlier event) and its standard error (infinitesimal jackknife).
 
     A pair counts where one has an event at t and the other is at risk at t and stays event-free beyond it (doi:

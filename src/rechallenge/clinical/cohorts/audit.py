@@ -30,7 +30,9 @@ CONFLICTS = (
     "unknown_b", "agreement", "kappa", "flag",
 )  # fmt: skip
 #: words of column names that do not say what a column is about
-_COMMON = frozenset("raw core status consensus risk any recorded group class score type field lists or and the of id".split())
+_COMMON = frozenset(
+    "raw core status consensus risk any recorded group class score type field lists or and the of id".split()
+)
 
 
 @analysis(

@@ -97,7 +97,9 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
         settled = r.verdict not in (NOT, UNTESTED)
         side = "responders" if r.auc > 0.5 else "non-responders"
         numbers = f"AUC {number(r.auc)}, 95 % interval {interval(r.ci_low, r.ci_high)}"
-        test = f"; {equals('p', r.p_value)}, {equals('q', r.q_value)}, by permutation {number(r.permutation_p_value, 2)}"
+        test = (
+            f"; {equals('p', r.p_value)}, {equals('q', r.q_value)}, by permutation {number(r.permutation_p_value, 2)}"
+        )
         lead = f"higher in {side}" if settled else "does not tell responders apart" if tested else "not tested"
         rows.append(
             {

@@ -58,9 +58,7 @@ def _means(values: Floats) -> Floats:
         return np.asarray(np.where(there, values, 0).sum(axis=1) / there.sum(axis=1), dtype=np.float64)
 
 
-def cohorts(
-    matrix: pd.DataFrame | None, samples: pd.DataFrame | None, patients: pd.DataFrame
-) -> dict[str, Expression]:
+def cohorts(matrix: pd.DataFrame | None, samples: pd.DataFrame | None, patients: pd.DataFrame) -> dict[str, Expression]:
     """The expression of every cohort of the long table of patients that has any, by cohort.
 
     A data set belongs to the cohort of its name (without regard to case), else to the one that shares most patients.
@@ -71,10 +69,7 @@ def cohorts(
     out: dict[str, Expression] = {}
     for dataset, sheet in samples.groupby("dataset", sort=True):
         rows = matrix[matrix["dataset"] == dataset]
-        named = [
-            patient_of(str(s), str(p))
-            for s, p in zip(sheet["sample"], _text(sheet, "patient"), strict=True)
-        ]
+        named = [patient_of(str(s), str(p)) for s, p in zip(sheet["sample"], _text(sheet, "patient"), strict=True)]
         cohort = next((c for c in members if c.casefold() == str(dataset).casefold()), None)
         if cohort is None:
             shared = {c: len(m & set(named)) for c, m in sorted(members.items()) if c not in out}

@@ -23,7 +23,9 @@ def _colour(title: str | None = None) -> Any:
     from rechallenge.report.theme import WONG
 
     scale = alt.Scale(domain=[HIGH, LOW], range=[WONG["vermillion"], WONG["blue"]])
-    return alt.Color("group:N", title=title, scale=scale, legend=alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1))
+    return alt.Color(
+        "group:N", title=title, scale=scale, legend=alt.Legend(orient="top", symbolType="stroke", symbolOpacity=1)
+    )
 
 
 @figure(
@@ -117,7 +119,9 @@ def plain_p(p: float) -> str:
 def _pooled_rows(own: pd.DataFrame, pooled: Any) -> pd.DataFrame:
     """Rows of a forest: cohorts by size, then the pooled effect and its prediction interval."""
     own = own.sort_values(["n", "cohort"], ascending=[False, True], kind="mergesort")
-    table = own[["cohort", "hr_per_sd", "ci_low", "ci_high", "p_value", "n", "events"]].rename(columns={"cohort": "row"})
+    table = own[["cohort", "hr_per_sd", "ci_low", "ci_high", "p_value", "n", "events"]].rename(
+        columns={"cohort": "row"}
+    )
     table["row"] = [f"{r} ({int(e)} of {int(n)})" for r, e, n in zip(table["row"], table["events"], table["n"],
                                                                       strict=True)]  # fmt: skip
     table["what"] = "cohort"
@@ -296,9 +300,7 @@ def place_among_genes(
     y = alt.Y("z:Q", title="Statistic z (below 0: longer survival)", scale=alt.Scale(nice=True))
     lines = alt.Chart(pd.DataFrame({"_draw_z": [-1.96, 1.96]})).mark_rule(color=MUTED, strokeDash=[2, 2],
                                                                           strokeWidth=0.5)  # fmt: skip
-    share = (
-        f"{100 * float((both['z'].abs() > 1.96).mean()):.0f} % of {len(both):,} genes beyond the dashed lines ({endpoint})"
-    )
+    share = f"{100 * float((both['z'].abs() > 1.96).mean()):.0f} % of {len(both):,} genes beyond the dashed lines ({endpoint})"
     labels = alt.Chart(marked)
     return sized(
         alt.layer(
@@ -339,5 +341,8 @@ def _spread(marked: pd.DataFrame) -> pd.DataFrame:
         step = (before[1] + 1) % 4 if rank[i] - before[0] < 13 else 0
         last[up] = (rank[i], step)
         height = gap * (2.0 + 1.2 * step) * (1 if up else -1)
-        out.loc[out.index[i], ["_draw_label", "_draw_text"]] = [z[i] + height - 0.4 * gap * np.sign(height), z[i] + height]
+        out.loc[out.index[i], ["_draw_label", "_draw_text"]] = [
+            z[i] + height - 0.4 * gap * np.sign(height),
+            z[i] + height,
+        ]
     return out

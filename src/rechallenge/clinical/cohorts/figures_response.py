@@ -141,7 +141,9 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
     table = biomarkers[biomarkers["auc"].notna()].copy()
     if table.empty:
         return None
-    table["panel"] = (table["cohort"] + ": ").where(table["cohort"] != "", "") + table["cases"] + " vs " + table["controls"]
+    table["panel"] = (
+        (table["cohort"] + ": ").where(table["cohort"] != "", "") + table["cases"] + " vs " + table["controls"]
+    )
     best = table.assign(_a=-(table["auc"] - 0.5).abs()).sort_values(["_a", "marker"], kind="mergesort")
     markers = list(dict.fromkeys(best["marker"]))[:6]
     panels = list(dict.fromkeys(table["panel"]))[:3]

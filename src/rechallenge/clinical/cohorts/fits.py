@@ -51,9 +51,7 @@ def _methods(survival_fits: pd.DataFrame, confounders: tuple[str, ...], draws: i
     )
 
 
-@analysis(
-    title="Candidates in each cohort", reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI), methods=_methods
-)
+@analysis(title="Candidates in each cohort", reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI), methods=_methods)
 def survival_fits(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame,
@@ -233,9 +231,7 @@ def _restricted(group: Group, z: Floats, zcrit: float) -> dict[str, Any]:
     time, event = rows["time"].to_numpy(float), rows["event"].to_numpy(float)
     horizon = float(min(time[high].max(), time[~high].max()))
     entry = group.entry
-    parts = [
-        survival.rmst(time[m], event[m], horizon, None if entry is None else entry[m]) for m in (high, ~high)
-    ]
+    parts = [survival.rmst(time[m], event[m], horizon, None if entry is None else entry[m]) for m in (high, ~high)]
     difference = parts[0][0] - parts[1][0]
     se = float(np.hypot(parts[0][1], parts[1][1]))
     return {

@@ -105,9 +105,7 @@ def _verdicts(s: pd.DataFrame) -> str:
     return "verdicts: " + listed(f"{v} {n}" for v, n in one["verdict"].value_counts().sort_index().items())
 
 
-@analysis(
-    title="REMARK checklist", reference=REMARK_DOI, methods=f"The study is reported along REMARK ({REMARK_DOI})."
-)
+@analysis(title="REMARK checklist", reference=REMARK_DOI, methods=f"The study is reported along REMARK ({REMARK_DOI}).")
 def remark(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame | None = None,

@@ -120,10 +120,19 @@ def _scan_arm(arm: Arm, confidence: float) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "gene": arm.genes[members], "kind": "gene", "cohort": arm.cohort, "arm": arm.arm, "n": len(labels),
-                    "responders": a.n_cases, "auc": a.auc, "auc_variance": a.variance, "ci_low": a.ci_low,
-                    "ci_high": a.ci_high, "statistic": a.z,
-                    "p_value": np.where(good & arm.testable, a.p, np.nan), "status": status,
+                    "gene": arm.genes[members],
+                    "kind": "gene",
+                    "cohort": arm.cohort,
+                    "arm": arm.arm,
+                    "n": len(labels),
+                    "responders": a.n_cases,
+                    "auc": a.auc,
+                    "auc_variance": a.variance,
+                    "ci_low": a.ci_low,
+                    "ci_high": a.ci_high,
+                    "statistic": a.z,
+                    "p_value": np.where(good & arm.testable, a.p, np.nan),
+                    "status": status,
                     "reason": np.where(~good, "no spread", "" if arm.testable else few),
                 }
             )  # fmt: skip
@@ -164,9 +173,7 @@ def response(
     found = list(arms(table, cohorts(patient_expression, patient_expression_samples, table)))
     controls = {a.cohort: a for a in found if a.control}
     treated = [a for a in found if not a.control]
-    rows = [
-        row for a in treated for row in _of_arm(a, controls.get(a.cohort), clinical_candidates, alpha, draws, seed)
-    ]
+    rows = [row for a in treated for row in _of_arm(a, controls.get(a.cohort), clinical_candidates, alpha, draws, seed)]
     if not rows:
         raise NotApplicable("no candidate is measured in a treated arm with responders and non-responders")
     out = pd.DataFrame(rows)

@@ -63,7 +63,9 @@ def _rows(group: Group, fits: cox.Fits, zcrit: float) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def scan_group(group: Group, genes: NDArray[np.object_], values: NDArray[np.float64], confidence: float) -> pd.DataFrame:
+def scan_group(
+    group: Group, genes: NDArray[np.object_], values: NDArray[np.float64], confidence: float
+) -> pd.DataFrame:
     """One Cox model per gene: `values` (genes, n) in the order of the group's rows."""
     from scipy import special
 
@@ -98,9 +100,7 @@ def _scan_methods(survival_scan: pd.DataFrame, confidence: float, **_: Any) -> s
     )
 
 
-@analysis(
-    title="Survival and the expression of every gene", reference=(COX, EFRON, RANDOM), methods=_scan_methods
-)
+@analysis(title="Survival and the expression of every gene", reference=(COX, EFRON, RANDOM), methods=_scan_methods)
 def survival_scan(
     patients: pd.DataFrame,
     patient_expression: pd.DataFrame | None = None,
@@ -151,7 +151,9 @@ def _of_group(
         own, values = marker_values(group, marker)
         if own.n >= 5 and own.events:
             found = scan_group(own, np.array([marker], dtype=object), values, confidence)
-            among = parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
+            among = (
+                parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
+            )
             share = 100 * float(np.mean(among < abs(found["statistic"].iloc[0]))) if len(among) else np.nan
             q = found["p_value"]
             extra = {"kind": "marker", "level": np.nan, "percentile": share, "matched": False, "q_value": q}

@@ -216,7 +216,9 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
     table["log"] = np.log((table["positive"] + 0.5) / (table["cells"] + 1))
     rows = []
     for marker, own in table.groupby("marker", sort=True):
-        own = own.groupby(["patient", "group"], sort=True).agg(log=("log", "mean"), cells=("cells", "sum")).reset_index()
+        own = (
+            own.groupby(["patient", "group"], sort=True).agg(log=("log", "mean"), cells=("cells", "sum")).reset_index()
+        )
         labels = sorted(set(own["group"]))
         for i, a in enumerate(labels):
             for b in labels[i + 1 :]:

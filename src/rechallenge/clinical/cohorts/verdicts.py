@@ -47,7 +47,9 @@ def shown(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tuple
         if not same:
             return False, "the two cohorts point in opposite directions"
         values = " and ".join(number(v, 2) for v in p)
-        said = f"both cohorts show it (p = {values})" if good else f"not each of the two cohorts shows it (p = {values})"
+        said = (
+            f"both cohorts show it (p = {values})" if good else f"not each of the two cohorts shows it (p = {values})"
+        )
         return good, said
     good, said = bool(pooled.p_value < alpha), f"{pooled.k} cohorts: {equals('p', pooled.p_value)}"
     if good and selected:

@@ -28,7 +28,9 @@ _NORMAL = re.compile(
     r"normal|adjacent|non[- ]?tumou?r|non[- ]?cancer|para[- ]?(cancer|tumou?r)|peri[- ]?tumou?r|healthy|control", re.I
 )
 _BARCODE = re.compile(r"^(TCGA-[A-Z0-9]{2}-[A-Z0-9]{4})(?:[-.](\d{2})[A-Z]?.*)?$", re.I)
-_ARMS = frozenset({"placebo", "plac", "control", "observation", "best supportive care", "bsc", "untreated", "none", "no"})
+_ARMS = frozenset(
+    {"placebo", "plac", "control", "observation", "best supportive care", "bsc", "untreated", "none", "no"}
+)
 
 
 def missing(text: object) -> bool:
