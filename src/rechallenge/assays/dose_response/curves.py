@@ -19,11 +19,11 @@ from rechallenge.assays.dose_response.fitting import (
     usable,
 )
 from rechallenge.assays.dose_response.metrics import growth_rate_metrics
-from rechallenge.assays.dose_response.normalise import join_rows
 from rechallenge.assays.dose_response.rising import rise_of_response
 from rechallenge.assays.dose_response.rules import CURVE
 from rechallenge.assays.dose_response.settle import settle
 from rechallenge.stats.multiplicity import bh
+from rechallenge.tables.contract import join_rows
 
 Robust = Literal["", "tukey", "huber"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -96,24 +95,6 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
 def _as_text(value: object) -> str:
     """A label as text: a spreadsheet's 1.0 is the label 1."""
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def join_rows(texts: Iterable[str]) -> str:
-    """Several origins, as `source_rows` writes them, in one.
-
-    >>> join_rows(["a.csv:2-4", "a.csv:5;b.csv:2"])
-    'a.csv:2-5;b.csv:2'
-    """
-    files: list[str] = []
-    rows: list[int] = []
-    for part in {p for text in texts for p in text.split(";") if p}:
-        file, _, spans = part.rpartition(":")
-        for span in spans.split(","):
-            first, _, last = span.partition("-")
-            numbers = range(int(first), int(last or first) + 1)
-            files += [file] * len(numbers)
-            rows += numbers
-    return source_rows(files, rows)
 
 
 def _centre(values: Any, how: Centre) -> pd.Series:
