@@ -12,7 +12,7 @@ from dose_response_examples import plate
 from rechallenge.assays.dose_response import responses
 from rechallenge.assays.dose_response.normalise import growth_rate_value
 from rechallenge.faults import NotApplicable
-from rechallenge.tables.contract import join_rows
+from rechallenge.tables.normalise import join_rows
 
 
 def test_blank_off_then_divided_by_the_vehicle_of_the_plate() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from rechallenge.faults import Fault, InputFaults
-from rechallenge.simulate import plates, truth
+from rechallenge.simulate import combinations, plates, truth
 from rechallenge.simulate.mess import FORGIVEN, REFUSED, table_bytes
 
-__all__ = ["FORGIVEN", "REFUSED", "planted", "plates", "table_bytes", "truth", "write_study"]
+__all__ = ["FORGIVEN", "REFUSED", "combinations", "planted", "plates", "table_bytes", "truth", "write_study"]
 
 _STUDY_TOML = """\
 # A simulated study: the published IC50 values of eight drugs in three Huh-7 lines, as raw plates with noise.

@@ -151,21 +151,3 @@ def source_rows(files: Iterable[str], rows: Iterable[int]) -> str:
                 spans.append([r, r])
         parts.append(f"{f}:" + ",".join(str(a) if a == b else f"{a}-{b}" for a, b in spans))
     return ";".join(parts)
-
-
-def join_rows(texts: Iterable[str]) -> str:
-    """Several origins, as `source_rows` writes them, in one.
-
-    >>> join_rows(["a.csv:2-4", "a.csv:5;b.csv:2"])
-    'a.csv:2-5;b.csv:2'
-    """
-    files: list[str] = []
-    rows: list[int] = []
-    for part in {p for text in texts for p in text.split(";") if p}:
-        file, _, spans = part.rpartition(":")
-        for span in spans.split(","):
-            first, _, last = span.partition("-")
-            numbers = range(int(first), int(last or first) + 1)
-            files += [file] * len(numbers)
-            rows += numbers
-    return source_rows(files, rows)

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from rechallenge.assays.dose_response.readings import (
-    LOWEST_VIABILITY,
-    blank_below_vehicle,
-    no_blank,
-    slightly_negative,
-    viability_goes_first,
-)
 from rechallenge.assays.dose_response.rules import (
-    WELL_TYPES,
     biological_replicates,
     complete_samples,
     enough_doses,
     one_name_a_drug,
     pairs_tested,
     plausible_doses,
-    vehicle_on_every_plate,
-    wells_once,
-    zero_dose_is_vehicle,
 )
 from rechallenge.tables.contract import Column, Contract
 from rechallenge.tables.plates import PLATES
+from rechallenge.tables.well_rules import (
+    LOWEST_VIABILITY,
+    WELL_TYPES,
+    blank_below_vehicle,
+    no_blank,
+    slightly_negative,
+    vehicle_on_every_plate,
+    viability_goes_first,
+    wells_once,
+    zero_dose_is_vehicle,
+)
 
 __all__ = ["PLATES", "VIABILITY"]
 

@@ -23,7 +23,7 @@ from rechallenge.assays.dose_response.rising import rise_of_response
 from rechallenge.assays.dose_response.rules import CURVE
 from rechallenge.assays.dose_response.settle import settle
 from rechallenge.stats.multiplicity import bh
-from rechallenge.tables.contract import join_rows
+from rechallenge.tables.normalise import join_rows
 
 Robust = Literal["", "tukey", "huber"]
 

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
-
 import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.assays.dose_response.rules import CONDITION, CURVE, types_of
+from rechallenge.assays.dose_response.rules import CONDITION, CURVE
 from rechallenge.faults import NotApplicable
-from rechallenge.tables.contract import source_rows
+from rechallenge.tables.normalise import Centre, Positive, Vehicle, as_text, origins, reference_signal
+from rechallenge.tables.well_rules import types_of
 from rechallenge.tables.wells import parse_well
-
-Vehicle = Literal["plate", "row", "column"]
-Centre = Literal["mean", "median"]
-Positive = Literal["ignore", "floor"]
 
 TEXTS = ("model", "drug", "replicate", "plate", "well", "well_type", "vehicle_plate", "exclude")
 NUMBERS = ("dose_um", "viability", "signal", "hours", "time0_signal")
@@ -74,7 +69,7 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     for name in (*TEXTS, "perturbation", "medium", "stage"):
         value = given[name] if name in given.columns else pd.Series("", index=given.index)
         value = value.astype(object).where(value.notna(), "")
-        out[name] = value.map(_as_text)
+        out[name] = value.map(as_text)
     for name in NUMBERS:
         value = given[name] if name in given.columns else pd.Series(np.nan, index=given.index)
         out[name] = pd.to_numeric(value, errors="coerce").astype("float64")
@@ -90,71 +85,6 @@ def _tidy(table: pd.DataFrame) -> pd.DataFrame:
     out["_file"] = given["_file"].astype(str) if "_file" in given.columns else ""
     out["_row"] = pd.to_numeric(given["_row"]) if "_row" in given.columns else np.nan
     return out.reset_index(drop=True)
-
-
-def _as_text(value: object) -> str:
-    """A label as text: a spreadsheet's 1.0 is the label 1."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
-
-
-def _centre(values: Any, how: Centre) -> pd.Series:
-    """Mean or median of every group."""
-    found: pd.Series = values.mean() if how == "mean" else values.median()
-    return found
-
-
-def _look_up(frame: pd.DataFrame, keys: list[str], values: pd.Series) -> pd.Series:
-    """`values`, indexed by `keys`, for every row of `frame` (NaN where there is none)."""
-    if values.empty:
-        return pd.Series(np.nan, index=frame.index)
-    named = values.rename("_value").reset_index()
-    found = frame[keys].merge(named, on=keys, how="left")["_value"]
-    return pd.Series(found.to_numpy(dtype="float64"), index=frame.index)
-
-
-def reference_signal(
-    frame: pd.DataFrame, *, vehicle: Vehicle = "plate", centre: Centre = "mean", positive: Positive = "ignore"
-) -> pd.DataFrame:
-    """For every well of `wells()`: its net signal, the vehicle signal it is divided by, and in words which that is.
-
-    Columns: net (signal less blank), vehicle (net), floor (net signal of the positive control, 0 unless
-    `positive` is "floor"), reference (words), why (why there is none; empty where there is one).
-    The vehicle wells are those of the same condition (model, perturbation, medium, stage, hours) on the plate, else
-    those of the same model, else those that name no model; `vehicle` restricts them to the same row or column.
-    """
-    work = frame.copy()
-    work["home"] = work["vehicle_plate"].where(work["vehicle_plate"] != "", work["plate"])
-    used = work["exclude"] == ""
-    blanks = _centre(work[used & (work["well_type"] == "blank")].groupby("plate")["signal"], centre)
-    blank = work["plate"].map(blanks).astype("float64")
-    blank = blank.where(blank.notna(), work["home"].map(blanks).astype("float64")).fillna(0.0)
-    work["net"] = work["signal"] - blank
-    controls = work[used & (work["well_type"] == "vehicle") & work["net"].notna()].drop(columns="home")
-    controls = controls.rename(columns={"plate": "home"})
-    place = ["home"] if vehicle == "plate" else ["home", vehicle]
-    levels = (
-        ([*place, *CONDITION], controls, "same condition"),
-        ([*place, "model"], controls, "same model, another condition"),
-        (place, controls[controls["model"] == ""], "the plate"),
-    )
-    value = pd.Series(np.nan, index=work.index)
-    words = pd.Series("", index=work.index, dtype=object)
-    for keys, pool, said in levels:
-        grouped = pool.groupby(keys, dropna=False)["net"]
-        found = _look_up(work, keys, _centre(grouped, centre)) if len(pool) else value
-        fresh = value.isna() & found.notna()
-        value = value.where(~fresh, found)
-        words = words.mask(fresh, said if vehicle == "plate" else f"{said}, same {vehicle}")
-    floor = pd.Series(0.0, index=work.index)
-    if positive == "floor":
-        killed = work[used & (work["well_type"] == "positive")]
-        by_model = _look_up(work, ["plate", "model"], _centre(killed.groupby(["plate", "model"])["net"], centre))
-        by_plate = _look_up(work, ["plate"], _centre(killed.groupby("plate")["net"], centre))
-        floor = by_model.where(by_model.notna(), by_plate).fillna(0.0)
-    why = pd.Series("", index=work.index, dtype=object)
-    why = why.mask(value.isna(), "no vehicle wells to compare with")
-    why = why.mask(value.notna() & (value <= floor), "the vehicle signal is not above the background")
-    return pd.DataFrame({"net": work["net"], "vehicle": value, "floor": floor, "reference": words, "why": why})
 
 
 def growth_rate_value(fraction: pd.Series, time0: pd.Series) -> pd.Series:
@@ -216,7 +146,7 @@ def responses(
         if value not in known:
             raise ValueError(f"{name} must be one of {', '.join(known)}, not {value!r}")
     work = wells(viability, plates)
-    ref = reference_signal(work, vehicle=vehicle, centre=centre, positive=positive)
+    ref = reference_signal(work, CONDITION, vehicle=vehicle, centre=centre, positive=positive)
     given = work["viability"].notna()
     span = ref["vehicle"] - ref["floor"]
     work["value"] = work["viability"].where(given, (ref["net"] - ref["floor"]) / span.where(ref["why"] == ""))
@@ -238,17 +168,5 @@ def responses(
         response=("value", "mean"), sd_wells=("value", "std"), n_wells=("value", "size"), time0=("time0", "mean")
     ).reset_index()
     out["gr"] = growth_rate_value(out["response"], out["time0"])
-    out["source_rows"] = _origins(kept, groups.ngroup(), len(out))
+    out["source_rows"] = origins(kept, groups.ngroup(), len(out))
     return out.loc[:, list(RESPONSE_COLUMNS)]
-
-
-def _origins(kept: pd.DataFrame, number: pd.Series, total: int) -> list[str]:
-    """Rows of the lab's table behind every group of wells, by group number."""
-    out = [""] * total
-    known = kept["_row"].notna().to_numpy()
-    group, files = number.to_numpy()[known], kept["_file"].to_numpy()[known]
-    rows = kept["_row"].to_numpy()[known].astype(np.int64)
-    order = np.argsort(group, kind="stable")
-    for part in np.split(order, np.flatnonzero(np.diff(group[order])) + 1) if order.size else []:
-        out[group[part[0]]] = source_rows(files[part].tolist(), rows[part].tolist())
-    return out

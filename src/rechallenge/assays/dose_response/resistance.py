@@ -15,7 +15,7 @@ from rechallenge.assays.dose_response.perturbations import UNTREATED, parse
 from rechallenge.assays.dose_response.rules import each
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
-from rechallenge.tables.contract import join_rows
+from rechallenge.tables.normalise import join_rows
 
 MOVER = "doi:10.1002/sim.3095"
 BH = "doi:10.1111/j.2517-6161.1995.tb02031.x"

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rechallenge.faults import Fault
 from rechallenge.tables.contract import place
-from rechallenge.tables.wells import parse_well
+from rechallenge.tables.well_rules import listed, numbers, plain_name, texts, types_of
 
 #: what identifies one dose-response curve
 CURVE = ("model", "drug", "perturbation", "medium", "stage", "hours")
 #: what a vehicle well must share with the wells that it is the reference of
 CONDITION = ("model", "perturbation", "medium", "stage", "hours")
-WELL_TYPES = ("sample", "vehicle", "blank", "positive")
 #: fewer doses than this and no curve can be told from another
 MIN_DOSES = 3
 
@@ -25,28 +22,6 @@ MIN_DOSES = 3
 def each(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a table as named tuples."""
     yield from frame.itertuples()
-
-
-def texts(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column as text without blanks around it; empty where missing."""
-    if name not in frame.columns:
-        return pd.Series("", index=frame.index, dtype=object)
-    return frame[name].astype(object).where(frame[name].notna(), "").astype(str).str.strip()
-
-
-def numbers(frame: pd.DataFrame, name: str) -> pd.Series:
-    """A column as numbers; NaN where missing."""
-    if name not in frame.columns:
-        return pd.Series(np.nan, index=frame.index, dtype="float64")
-    return pd.to_numeric(frame[name], errors="coerce").astype("float64")
-
-
-def types_of(frame: pd.DataFrame) -> pd.Series:
-    """The type of every well: as given, else vehicle at dose 0 and sample elsewhere; a sample at dose 0 is vehicle."""
-    given = texts(frame, "well_type").str.casefold()
-    dose = numbers(frame, "dose_um")
-    kind = given.where(given != "", "sample")
-    return kind.mask((kind == "sample") & (dose == 0), "vehicle")
 
 
 def _samples(frame: pd.DataFrame) -> pd.DataFrame:
@@ -64,17 +39,6 @@ def _named(key: Iterable[Any], names: Iterable[str] = CURVE) -> str:
         if text and not (name == "perturbation" and text == "none"):
             words.append(f"{text} h" if name == "hours" else text)
     return ", ".join(words)
-
-
-def listed(names: Iterable[str], shown: int = 3) -> str:
-    """The first few names, and how many more there are.
-
-    >>> listed("abcde"), listed("ab")
-    ('a; b; c and 2 more', 'a; b')
-    """
-    every = list(names)
-    more = len(every) - shown
-    return "; ".join(every[:shown]) + (f" and {more} more" if more > 0 else "")
 
 
 def _together(keys: Iterable[Any]) -> str:
@@ -108,51 +72,6 @@ def complete_samples(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Faul
             column="dose_um",
             count=len(bare),
             **place(frame, bare[0]),
-        )
-
-
-def vehicle_on_every_plate(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
-    """A raw signal means something only beside vehicle wells of the same plate (or of the plate named for it)."""
-    signal = frame[numbers(frame, "signal").notna() & numbers(frame, "viability").isna()]
-    if signal.empty:
-        return
-    kind, plate = types_of(signal), texts(signal, "plate")
-    lender = texts(signal, "vehicle_plate").where(lambda s: s != "", plate)
-    held = plate[kind == "vehicle"].value_counts()
-    for name, rows in signal[kind == "sample"].groupby(lender[kind == "sample"], sort=True):
-        wells = int(held.get(name, 0))
-        where = {**place(frame, rows.index[0]), "column": "well_type", "value": str(name)}
-        if wells == 0:
-            yield Fault(
-                "no-vehicle",
-                f"plate {name} has no vehicle wells, so its signals cannot be turned into viability."
-                if name
-                else "there are signals without a plate and without vehicle wells.",
-                "Mark its vehicle wells (well_type vehicle), or name the plate that holds them in vehicle_plate.",
-                **where,
-            )
-        elif wells < 3:
-            yield Fault(
-                "few-vehicle",
-                f"plate {name} has only {wells} vehicle well{'s' if wells > 1 else ''}: their scatter goes into "
-                "every viability of the plate.",
-                "Plan at least 6 vehicle wells a plate.",
-                severity="warning",
-                **where,
-            )
-
-
-def zero_dose_is_vehicle(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
-    """Say that sample wells at dose 0 are taken as vehicle."""
-    zero = frame.index[(texts(frame, "well_type").str.casefold() == "sample") & (numbers(frame, "dose_um") == 0)]
-    if len(zero):
-        yield Fault(
-            "zero-dose",
-            "sample wells at dose 0 are taken as vehicle wells.",
-            severity="note",
-            column="dose_um",
-            count=len(zero),
-            **place(frame, zero[0]),
         )
 
 
@@ -213,37 +132,6 @@ def biological_replicates(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator
         )
 
 
-def wells_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
-    """A well is named as plates name it, and read once."""
-    plate, well = texts(frame, "plate"), texts(frame, "well")
-    at = well.map(lambda w: parse_well(w) if w else None)
-    odd = frame.index[(well != "") & at.isna()]
-    if len(odd):
-        yield Fault(
-            "well-name",
-            "this is not the name of a well.",
-            "Write wells as A1 to H12 (96), P24 (384) or AF48 (1536).",
-            column="well",
-            value=str(well.loc[odd[0]]),
-            count=len(odd),
-            **place(frame, odd[0]),
-        )
-    named = (plate != "") & at.notna()
-    hours = texts(frame, "hours")
-    key = pd.DataFrame({"plate": plate, "at": at, "hours": hours})[named]
-    twice = key.index[key.duplicated()]
-    if len(twice):
-        yield Fault(
-            "well-twice",
-            f"well {well.loc[twice[0]]} of plate {plate.loc[twice[0]]} is there twice.",
-            "Keep one reading, or give the plates different names.",
-            column="well",
-            value=str(well.loc[twice[0]]),
-            count=len(twice),
-            **place(frame, twice[0]),
-        )
-
-
 def plausible_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """Doses of a drug that look like another unit than µM."""
     samples = _samples(frame)
@@ -260,15 +148,6 @@ def plausible_doses(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault
                 value=f"{low:g}",
                 **place(frame, rows.index[0]),
             )
-
-
-def plain_name(name: str) -> str:
-    """A name without case and without the punctuation around it: what stays the same between two ways of writing it.
-
-    >>> plain_name("DrugA."), plain_name(" (drugA) "), plain_name("5-FU") == plain_name("5FU")
-    ('druga', 'druga', False)
-    """
-    return re.sub(r"^[\W_]+|[\W_]+$", "", name).casefold() or name
 
 
 def one_name_a_drug(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:

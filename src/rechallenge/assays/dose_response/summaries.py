@@ -9,11 +9,13 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.assays.dose_response.drawing import condition, differing
-from rechallenge.assays.dose_response.normalise import reference_signal, wells
+from rechallenge.assays.dose_response.normalise import wells
 from rechallenge.assays.dose_response.resistance import COLLATERAL, CROSS, PLAIN, SELECTING, filled
+from rechallenge.assays.dose_response.rules import CONDITION
 from rechallenge.assays.dose_response.shifts import LOWERS, RAISES, groups
 from rechallenge.assays.dose_response.trend import series
 from rechallenge.faults import NotApplicable
+from rechallenge.tables.normalise import reference_signal
 
 if TYPE_CHECKING:
     import altair as alt
@@ -237,7 +239,7 @@ def plate_maps(viability: pd.DataFrame | None = None, plates: pd.DataFrame | Non
     raw = every[every["signal"].notna() & every["row"].notna()]
     if raw.empty:
         return None
-    reference = reference_signal(every).loc[raw.index]
+    reference = reference_signal(every, CONDITION).loc[raw.index]
     data = pd.DataFrame(
         {
             "plate": raw["plate"],

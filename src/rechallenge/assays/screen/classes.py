@@ -19,7 +19,7 @@ from rechallenge.analysis import analysis
 from rechallenge.assays.screen.annotate import annotate, split
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
-from rechallenge.tables.contract import join_rows
+from rechallenge.tables.normalise import join_rows
 
 GOEMAN = "doi:10.1093/bioinformatics/btm051"
 KINDS = {"class": "class", "target": "target", "atc_4": "ATC group (4th level)", "atc_3": "ATC group (3rd level)"}
@@ -85,7 +85,7 @@ def screen_classes(
         usable = part[(part["excluded"] == "") & part["statistic"].notna()]
         one = usable.groupby("compound", sort=True).agg(
             statistic=("statistic", "mean"), interaction=("interaction", "mean"), hits=("direction", "sum"),
-            rows=("source_rows", join_rows),
+            rows=("source_rows", ";".join),
         )  # fmt: skip
         if len(one) < min_library:
             continue

@@ -17,6 +17,7 @@ from rechallenge.analysis import analysis
 from rechallenge.assays.screen.contract import has_anchor
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.plates import median_polish, smooth_surface
+from rechallenge.tables.normalise import as_text
 from rechallenge.tables.wells import parse_well
 
 Normalise = Literal["auto", "controls", "median", "polish", "smooth"]
@@ -49,13 +50,13 @@ def tidy(screen: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=screen.index)
     for name in ("model", "plate", "well", "compound", "replicate", "well_type", "class", "target", "atc", "exclude"):
         value = screen[name] if name in screen.columns else pd.Series("", index=screen.index)
-        out[name] = value.astype(object).where(value.notna(), "").map(_as_text)
+        out[name] = value.astype(object).where(value.notna(), "").map(as_text)
     for name in ("dose_um", "signal"):
         out[name] = pd.to_numeric(screen[name]).astype("float64") if name in screen.columns else np.nan
     out["well_type"] = out["well_type"].str.casefold().where(out["well_type"] != "", "sample")
     given = screen.assign(background_drug=screen.get("background_drug", ""), background_um=screen.get("background_um", 0))
     beside = has_anchor(given)
-    out["anchor"] = given["background_drug"].astype(object).where(beside, "").map(_as_text)
+    out["anchor"] = given["background_drug"].astype(object).where(beside, "").map(as_text)
     out["anchor_um"] = pd.to_numeric(given["background_um"]).where(beside, 0.0).astype("float64")
     for name in ("model", "replicate"):  # a blank well belongs to its plate
         known = out[out[name] != ""].groupby("plate")[name].agg(lambda v: v.iloc[0] if v.nunique() == 1 else "")
@@ -72,11 +73,6 @@ def tidy(screen: pd.DataFrame) -> pd.DataFrame:
     out["run"] = arm.where(shared, "")
     order = ["model", "plate", "replicate", "run", "row", "column", "well", "anchor", "anchor_um", "compound", "dose_um"]
     return out.sort_values([*order, "signal"], kind="mergesort").reset_index(drop=True)
-
-
-def _as_text(value: object) -> str:
-    """A label as text: a spreadsheet's 1.0 is the label 1."""
-    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
 
 
 def _methods(screen_wells: pd.DataFrame, normalise: str, floor: float) -> str:
