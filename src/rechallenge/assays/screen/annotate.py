@@ -89,18 +89,18 @@ def _is_atc(text: str) -> bool:
 
 def reachable(drugs: Mapping[str, str], doses: Iterable[tuple[str, float]], own: pd.DataFrame | None) -> pd.DataFrame:
     """Whether patients have each dose: compound, dose_um, achievable (a key of exposure's verdicts), cmax_um,
-    cmax_free_um. The study's own concentrations (`own`: drug, cmax_um, cmax_free_um) go before the knowledge tables."""
+    cmax_free_um. The study's own concentrations (`own`: drug, quantity, value) go before the knowledge tables."""
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
 
-    mine = {} if own is None or own.empty else {str(r["drug"]).casefold(): r for r in own.to_dict("records")}
+    mine = _own(own)
     rows = []
     for compound, dose in sorted(set(doses)):
         total = free = float("nan")
         verdict = "unknown"
         said = mine.get(compound.casefold()) or mine.get(drugs.get(compound, "").casefold())
         if said is not None:
-            total, free = (_number(said.get(c)) for c in ("cmax_um", "cmax_free_um"))
+            total, free = said
             verdict = _verdict(dose, total, free)
         elif drugs.get(compound) and dose > 0:
             try:
@@ -112,11 +112,21 @@ def reachable(drugs: Mapping[str, str], doses: Iterable[tuple[str, float]], own:
     return pd.DataFrame(rows, columns=["compound", "dose_um", "achievable", "cmax_um", "cmax_free_um"])
 
 
-def _number(value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        return float("nan")
+def _own(exposures: pd.DataFrame | None) -> dict[str, tuple[float, float]]:
+    """The study's own highest total and free plasma concentrations (µM) by drug (lower case); NaN where not given."""
+    if exposures is None or exposures.empty:
+        return {}
+    found: dict[str, tuple[float, float]] = {}
+    for drug, rows in exposures.groupby("drug", sort=True):
+        value = pd.to_numeric(rows["value"], errors="coerce")
+        quantity = rows["quantity"].astype(str).str.removesuffix("_um")
+        total = float(value[quantity.isin(["cmax", "cmax_total", "cavg_ss", "ctrough_ss"])].max())
+        free = float(value[quantity == "cmax_free"].max())
+        unbound = float(value[quantity == "fraction_unbound"].max())
+        free = total * unbound if free != free else free
+        if total == total or free == free:
+            found[str(drug).casefold()] = (total, free)
+    return found
 
 
 def _verdict(dose: float, total: float, free: float) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.analysis import claims
-from rechallenge.assays.screen.hits import ANTAGONISES, LEFT_OUT, ONCE
+from rechallenge.assays.screen.hits import LEFT_OUT, ONCE
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
@@ -27,9 +27,10 @@ REACH = {
 
 def chosen(screen_hits: pd.DataFrame) -> pd.DataFrame:
     """The rows that claims are made of: one per compound (its surest dose); all of a small library, else the hits and
-    the strongest few without."""
+    the strongest few without. Normal cells are no tumour to make sensitive: they speak through selectivity alone."""
     parts = []
-    for _, part in screen_hits[screen_hits["verdict"] != LEFT_OUT].groupby(["model", "anchor", "anchor_um"], sort=True):
+    told_of = screen_hits[(screen_hits["verdict"] != LEFT_OUT) & (screen_hits["role"] != "normal")]
+    for _, part in told_of.groupby(["model", "anchor", "anchor_um"], sort=True):
         surest = part.assign(_p=part["p_value"].fillna(2.0)).sort_values(["_p", "dose_um", "compound"], kind="mergesort")
         one = surest.drop_duplicates("compound").drop(columns="_p")
         told = (one["direction"] != 0) | (one["rank"] <= LEADS)
@@ -48,8 +49,11 @@ def screen_claims(screen_hits: pd.DataFrame) -> pd.DataFrame:
         rows.append({**drug, **_interaction(row)})
         if hit:
             pair = " + ".join(sorted([row.compound, row.anchor], key=str.casefold))
-            rows.append({"entity": pair, "entity_type": "pair", **_interaction(row)})
-        if hit and row.selective != "unknown":
+            said = _interaction(row)
+            word = "antagonistic" if row.direction > 0 else "synergistic"
+            said["claim"] = said["claim"].replace(f"{row.compound}: {row.verdict}", f"{pair}: {word}", 1)
+            rows.append({"entity": pair, "entity_type": "pair", **said})
+        if row.direction < 0 and row.selective != "unknown":
             rows.append({**drug, **_selective(row)})
         if hit and row.achievable != "unknown":
             rows.append({**drug, **_achievable(row)})
@@ -123,18 +127,17 @@ def _selective(row: Any) -> dict[str, Any]:
     }[row.selective]
     given = gap == gap and row.status in ("estimated", "not_testable")
     tested = row.status == "estimated" and row.selective_p_value == row.selective_p_value
-    verb = "antagonises" if row.verdict == ANTAGONISES else "sensitises"
     return {
         **_shared(row),
         "level": "intervention",
         "contrast": f"selective: {row.model} vs {row.normal_model}",
-        "direction": -1 if row.selective == "yes" and row.direction < 0 else 0,
+        "direction": -1 if row.selective == "yes" else 0,
         "effect": gap if given else None,
         "effect_unit": "log2 interaction less that in normal cells",
         "p_value": row.selective_p_value if tested else None,
         "n": row.n,
         "status": "estimated" if tested else "not_testable" if given else "not_estimable",
-        "claim": f"{row.compound} {verb} {row.model} {said} ({row.normal_model}): {_dosed(row)}, in normal cells "
+        "claim": f"{row.compound} sensitises {row.model} {said} ({row.normal_model}): {_dosed(row)}, in normal cells "
         f"{100 * row.normal_alone:.3g} % viable alone and {100 * row.normal_both:.3g} % with both"
         + (f" (one-sided {equals('p', row.selective_p_value)})" if tested else "")
         + ".",

@@ -89,29 +89,27 @@ def screen_classes(
         )  # fmt: skip
         if len(one) < min_library:
             continue
-        score = pd.Series(normal_scores(one["statistic"]), index=one.index)
+        score = normal_scores(one["statistic"])
+        at = {c: i for i, c in enumerate(one.index)}
+        column = {c: one[c].to_numpy() for c in one.columns}
         for named in _classes(about, list(one.index), min_class):
-            members = named.pop("members")
+            members = np.array([at[c] for c in named.pop("members")])
             k = len(members)
-            spread = float(np.sqrt((1 - k / len(one)) / k)) if k < len(one) else float("nan")
-            mean = float(score[members].mean())
-            z = mean / spread
-            order = one.loc[members].sort_values("statistic", key=lambda s, z=z: s if z < 0 else -s)
+            z = float(score[members].mean() / np.sqrt((1 - k / len(one)) / k)) if k < len(one) else float("nan")
+            order = members[np.argsort(column["statistic"][members] * (1 if z < 0 else -1), kind="stable")]
+            shift = column["interaction"]
             rows.append(
                 {
                     **dict(zip(("model", "anchor", "anchor_um"), family, strict=True)),
                     **named,
                     "size": k,
                     "library": len(one),
-                    "effect": float(one.loc[members, "interaction"].mean()),
+                    "effect": float(shift[members].mean()),
                     "statistic": z,
-                    "ci_low": z - norm.ppf(0.5 + confidence / 2),
-                    "ci_high": z + norm.ppf(0.5 + confidence / 2),
-                    "p_value": float(2 * norm.sf(abs(z))),
-                    "n_hits": int((np.sign(one.loc[members, "hits"]) == np.sign(z)).sum()),
+                    "n_hits": int((np.sign(column["hits"][members]) == np.sign(z)).sum()),
                     "n": k,
-                    "members": "; ".join(f"{c} ({one.at[c, 'interaction']:+.2f})" for c in order.index),
-                    "source_rows": join_rows(one.loc[members, "rows"]),
+                    "members": "; ".join(f"{one.index[i]} ({shift[i]:+.2f})" for i in order),
+                    "source_rows": join_rows(column["rows"][members]),
                 }
             )
     if not rows:
@@ -121,6 +119,9 @@ def screen_classes(
         )
     out = pd.DataFrame(rows)
     family = [out[c] for c in ("model", "anchor", "anchor_um")]
+    reach = float(norm.ppf(0.5 + confidence / 2))
+    out["ci_low"], out["ci_high"] = out["statistic"] - reach, out["statistic"] + reach
+    out["p_value"] = 2 * norm.sf(out["statistic"].abs())
     out["effect_unit"], out["confidence"] = "log2, mean interaction of the members", confidence
     out["q_value"] = out["p_value"].groupby(family).transform(lambda p: bh(p.to_numpy()))
     out["direction"] = np.where(out["q_value"] < alpha, np.sign(out["statistic"]), 0).astype(int)

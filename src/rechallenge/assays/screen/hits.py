@@ -39,7 +39,7 @@ LIBRARY = 50
 BLOCK, INDEPENDENT, ONCE = "replicate as block", "independent arms", "one replicate, against the library"
 KEYS = ["compound", "dose_um"]
 COLUMNS = (
-    "model", "compound", "dose_um", "anchor", "anchor_um", "rank", "interaction", "se", "df", "ci_low", "ci_high",
+    "model", "role", "compound", "dose_um", "anchor", "anchor_um", "rank", "interaction", "se", "df", "ci_low", "ci_high",
     "statistic", "p_value", "q_value", "p_compound", "q_compound", "n", "n_wells", "alone", "alone_ci_low",
     "alone_ci_high", "both", "anchor_alone", "toxicity", "normal_model", "normal_alone", "normal_both",
     "normal_interaction", "selective", "selective_p_value", "achievable", "cmax_um", "cmax_free_um", "drug", "class",
@@ -101,7 +101,7 @@ def screen_hits(
     `alone` is under `toxic` and its interval under 1, "kills normal cells" by the same measure in models of role
     normal, "none shown" or "unknown". `selective`: "yes" where a sensitiser interacts more in this model than in normal
     cells (p < `alpha`) and leaves those alive with the anchor, "no" where it kills them or sensitises them as well,
-    "not shown" between, "unknown" without a normal model. Status "censored": all cells are gone with the anchor and
+    "not shown" between, "unknown" without a normal model, empty where it does not sensitise. Status "censored": all cells are gone with the anchor and
     `ci_high` is a bound; "not_estimable": the compound alone leaves nothing. `exclude` names compounds, classes, ATC
     codes or "anticancer". Raises NotApplicable where no compound was tested with and without the anchor.
     """
@@ -136,8 +136,11 @@ def screen_hits(
     out = _per_compound(out)
     out = _against_normal(out, models, toxic, alpha)
     out["confidence"] = confidence
+    role = {} if models is None else dict(zip(models["model"], models["role"], strict=True))
+    out["role"] = out["model"].map(role).fillna("")
     out["verdict"] = [_verdict(row, alpha) for row in out.itertuples()]
     out["direction"] = out["verdict"].map({SENSITISES: -1, TOXIC_TOO: -1, ANTAGONISES: 1}).fillna(0).astype(int)
+    out["selective"] = out["selective"].where(out["direction"] < 0, "")
     # the strongest sensitiser first; what cannot be ranked last
     strength = out["statistic"].where(out["excluded"] == "")
     out["rank"] = strength.groupby(family).rank(method="first")

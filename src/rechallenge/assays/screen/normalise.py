@@ -91,7 +91,7 @@ def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: 
 
     `score` is log2 of the net signal (less blank) over the reference of its arm on the plate, position effect taken
     off: 0 is "as the reference with the same anchor". `viability` is a fraction of the vehicle wells of the same arm on
-    the plate (of the median compound where there are none). `normalise`: "controls" refers to the vehicle wells, with
+    the plate (of those off its edge where there are four; of the median compound where there are none). `normalise`: "controls" refers to the vehicle wells, with
     nothing said of position; "median" to the median compound of the plate; "polish" and "smooth" also take off row and
     column effects or a smooth surface. "auto" takes "polish" where most plates of a model hold at least 24 wells of
     which at least half are different compounds, over at least 4 rows and 4 columns, and where the median compound
@@ -129,11 +129,20 @@ def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: 
             wells.loc[plate.index, "position_effect"] = effect
             wells.loc[plate.index, "score"] = score
     clean = wells["level"] - wells["position_effect"]
-    controls = used & (wells["well_type"] == "vehicle")
+    controls = _inner(wells, used & (wells["well_type"] == "vehicle"), arm)
     middle = _look_up(wells, arm, clean[controls].groupby([wells.loc[controls, c] for c in arm]).mean())
     lacking = middle.isna()
     wells["viability"] = np.exp2((clean - middle).where(~lacking, wells["score"]))
     return wells.loc[:, list(COLUMNS)]
+
+
+def _inner(wells: pd.DataFrame, controls: pd.Series, arm: list[str]) -> pd.Series:
+    """The vehicle wells that viability refers to: those off the edge of the plate where an arm has four, else all."""
+    last = wells.groupby("model")[["row", "column"]].transform("max")
+    inside = controls & (wells["row"] > 1) & (wells["column"] > 1)
+    inside &= (wells["row"] < last["row"]) & (wells["column"] < last["column"])
+    enough = inside.groupby([wells[c] for c in arm]).transform("sum") >= 4
+    return (inside & enough) | (controls & ~enough)
 
 
 def _look_up(frame: pd.DataFrame, keys: list[str], values: pd.Series) -> pd.Series:
