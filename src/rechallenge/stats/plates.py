@@ -55,13 +55,13 @@ def median_polish(table: Floats, *, rounds: int = 20, tolerance: float = 1e-9) -
     overall = 0.0
     for _ in range(rounds):
         by_row = np.zeros(rest.shape[0])
-        by_row[known_rows] = np.nanmedian(rest[known_rows], axis=1)
+        by_row[known_rows] = _medians(rest[known_rows])
         rest -= by_row[:, None]
         rows += by_row
         shift = float(np.median(columns[known_columns]))
         columns, overall = columns - shift, overall + shift
         by_column = np.zeros(rest.shape[1])
-        by_column[known_columns] = np.nanmedian(rest[:, known_columns], axis=0)
+        by_column[known_columns] = _medians(rest[:, known_columns].T)
         rest -= by_column
         columns += by_column
         shift = float(np.median(rows[known_rows]))
@@ -69,6 +69,14 @@ def median_polish(table: Floats, *, rounds: int = 20, tolerance: float = 1e-9) -
         if max(np.abs(by_row).max(), np.abs(by_column).max()) <= tolerance * max(1.0, abs(overall)):
             break
     return overall, np.where(known_rows, rows, np.nan), np.where(known_columns, columns, np.nan), rest
+
+
+def _medians(table: Floats) -> Floats:
+    """Median of what is known in every row (every row has a value); far quicker than `numpy.nanmedian`."""
+    ordered = np.sort(table, axis=1)  # NaN last
+    n = (~np.isnan(table)).sum(axis=1)
+    at = np.arange(len(table))
+    return np.asarray((ordered[at, (n - 1) // 2] + ordered[at, n // 2]) / 2)
 
 
 def smooth_surface(table: Floats, *, bandwidth: float = 1.5, limit: float = 2.0) -> Floats:

@@ -129,7 +129,7 @@ SCREEN = Contract(
         Column("dose_um", "its concentration", "number", required=True, unit="µM", low=0.0, empty_where=BARE,
                also=("dose", "conc", "concentration", "conc_um", "compound concentration")),
         Column("background_drug", "anchor drug; none = without it", default="none", refers="drug",
-               also=("anchor", "anchor_drug", "background", "second drug", "co-treatment")),
+               also=("anchor_drug", "background", "second drug", "co-treatment")),
         Column("background_um", "concentration of the anchor drug; 0 = without it", "number", required=True, unit="µM",
                low=0.0, also=("anchor_um", "anchor dose", "background dose", "anchor concentration")),
         Column("replicate", "biological replicate: a run of the screen of its own, not a well", default="1",

@@ -89,7 +89,8 @@ def screen_plate_maps(screen_wells: pd.DataFrame, screen_plates: pd.DataFrame) -
     here["after"] = here["score"]
     several = here["model"].nunique() > 1
     arms = [arm_of(a, u) for a, u in zip(here["anchor"], here["anchor_um"], strict=True)]
-    here["panel"] = here["plate"] if not several else here["model"] + ", " + here["plate"]
+    known = [m in p for m, p in zip(here["model"], here["plate"], strict=True)]
+    here["panel"] = here["plate"].where(np.array(known) | (not several), here["model"] + ", " + here["plate"])
     doubled = here.groupby("panel")["anchor"].transform("nunique") > 1
     here["panel"] = here["panel"].where(~doubled, here["panel"] + ", " + pd.Series(arms, index=here.index))
     here["row_name"] = [_letter(int(r)) for r in here["row"]]

@@ -6,7 +6,7 @@
 median compound, so the anchor's own effect is off already, and the interaction is the difference of a compound's scores
 in the two arms. With replicates its variance is moderated over the library; what all replicates share by position on the
 plate shows as a library whose interactions scatter more than its replicates say, and standard errors are widened by that
-factor. With one replicate a compound is set against the scatter of compounds of like effect, which tells a lead from the
+factor. With one replicate a compound is set against the scatter of the library, which tells a lead from the
 bulk and nothing of whether it repeats.
 """
 
@@ -36,6 +36,8 @@ ANTAGONISES, NOTHING = "antagonises the anchor", "no interaction shown"
 KILLS, UNTESTED, LEFT_OUT = "kills by itself, no interaction shown", "not tested", "excluded"
 #: compounds from which on the library is large enough to be a null distribution
 LIBRARY = 50
+#: log2 level in both arms below which a compound counts as one that kills by itself
+KILLING = -0.5
 BLOCK, INDEPENDENT, ONCE = "replicate as block", "independent arms", "one replicate, against the library"
 KEYS = ["compound", "dose_um"]
 COLUMNS = (
@@ -61,8 +63,8 @@ def _methods(screen_hits: pd.DataFrame, alpha: float, confidence: float, exclude
         )
     if ONCE in designs:
         text += (
-            "Where there was one replicate, an interaction was set against the robust scatter of compounds of like "
-            "level: such a p-value ranks leads within the library and does not say that they repeat. "
+            "Where there was one replicate, an interaction was set against the robust scatter of the library "
+            "(compounds that kill by themselves against their like): such a p-value ranks leads within the library and does not say that they repeat. "
         )
     text += (
         f"q-values (doi:10.1111/j.2517-6161.1995.tb02031.x) are over the compounds of a model and anchor dose, called "
@@ -173,7 +175,7 @@ def _interactions(
         with np.errstate(invalid="ignore", divide="ignore"):
             var = (np.nan_to_num(v1) * np.maximum(n1 - 1, 0) + np.nan_to_num(v2) * np.maximum(n2 - 1, 0)) / df
             scale = 1.0 / n1 + 1.0 / n2
-    level = np.nanmean(np.dstack([_row_means(one), _row_means(two)]), axis=2).ravel() if len(out) else np.zeros(0)
+    level = _level(one, two)
     out["n"], out["interaction"], out["design"] = n.astype(int), effect, design
     spent = {
         c: _by_replicate(arm, "floored", "max").reindex(keys).fillna(0.0).to_numpy().max(axis=1, initial=0.0) > 0
@@ -195,7 +197,7 @@ def _interactions(
         status = np.where(df > 0, "estimated", "not_testable")
         reason = np.where(df > 0, "", "one biological replicate of this compound: no test")
     else:
-        se = _local_scatter(effect, level, bulk) if bulk.sum() >= LIBRARY else np.full(len(out), np.nan)
+        se = _library_scatter(effect, _level(one, two, np.fmax), bulk) if bulk.sum() >= LIBRARY else np.full(len(out), np.nan)
         out["library_scale"], out["df"] = np.nan, np.nan
         out["statistic"] = effect / se
         out["p_value"] = 2 * norm.sf(np.abs(out["statistic"]))
@@ -248,8 +250,11 @@ def _moments(values: Floats) -> tuple[Floats, Floats, Floats]:
         return n.astype(np.float64), np.where(n > 0, mean, np.nan), (rest**2).sum(axis=1) / (n - 1)
 
 
-def _row_means(table: pd.DataFrame) -> Floats:
-    return _moments(table.to_numpy())[1][:, None]
+def _level(one: pd.DataFrame, two: pd.DataFrame, join: Any = np.fmin) -> Floats:
+    """What the scatter of a compound may depend on: the lower (or by `join` the higher) of its two levels, held within the bulk of the library, as a trend says nothing beyond it."""
+    lower = join(_moments(one.to_numpy())[1], _moments(two.to_numpy())[1])
+    known = lower[np.isfinite(lower)]
+    return np.clip(lower, *np.quantile(known, [0.01, 0.99])) if known.size else lower
 
 
 def _widening(t: Floats, df: Floats, bulk: Any) -> float:
@@ -265,21 +270,16 @@ def _widening(t: Floats, df: Floats, bulk: Any) -> float:
     return max(1.0, MAD_SD * float(np.median(np.abs(z - np.median(z)))))
 
 
-def _local_scatter(effect: Floats, level: Floats, bulk: Any) -> Floats:
-    """Robust SD of the interactions of compounds of like level, never below that of the whole library."""
-    known = np.flatnonzero(bulk)
-    whole = MAD_SD * float(np.median(np.abs(effect[known] - np.median(effect[known]))))
-    if not whole > 0:
+def _library_scatter(effect: Floats, level: Floats, bulk: Any) -> Floats:
+    """Robust SD of the interactions of the library; of those that kill in both arms where these are many and wider."""
+    inert = bulk & (level >= KILLING)
+    spread = [
+        MAD_SD * float(np.median(np.abs(effect[of] - np.median(effect[of])))) if of.sum() >= 20 else 0.0
+        for of in (inert, bulk & ~inert)
+    ]
+    if not spread[0] > 0:
         return np.full(effect.shape, np.nan)
-    order = known[np.argsort(level[known], kind="stable")]
-    width = max(25, len(order) // 20)
-    out = np.full(effect.shape, whole)
-    at = np.searchsorted(level[order], level)
-    for i in np.flatnonzero(np.isfinite(effect)):
-        start = min(max(at[i] - width // 2, 0), max(len(order) - width, 0))
-        near = effect[order[start : start + width]]
-        out[i] = max(whole, MAD_SD * float(np.median(np.abs(near - np.median(near)))))
-    return out
+    return np.where(level >= KILLING, spread[0], max(spread))
 
 
 def _alone(plain: pd.DataFrame, beside: pd.DataFrame, keys: pd.MultiIndex, confidence: float) -> pd.DataFrame:

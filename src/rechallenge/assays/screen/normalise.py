@@ -12,15 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.screen.contract import has_anchor
 from rechallenge.faults import NotApplicable
-from rechallenge.stats.plates import median_polish, smooth_surface
+from rechallenge.stats.plates import MAD_SD, median_polish, smooth_surface
 from rechallenge.tables.normalise import as_text
 from rechallenge.tables.wells import parse_well
 
 Normalise = Literal["auto", "controls", "median", "polish", "smooth"]
+Floats = NDArray[np.float64]
 B_SCORE = "doi:10.1177/1087057103258285"
 #: a plate is taken for one of a library where it has this many samples, this share of them different compounds
 LIBRARY_WELLS, LIBRARY_SHARE = 24, 0.5
@@ -190,6 +192,17 @@ def _plate(plate: pd.DataFrame, how: str) -> tuple[Any, Any]:
     return effect, clean - there
 
 
+def _shrunk(effects: Floats, rest: Floats, axis: int) -> Floats:
+    """Row or column effects as far as they exceed what noise alone gives medians of so many wells (0 where unknown)."""
+    known = ~np.isnan(effects)
+    noise = (MAD_SD * float(np.nanmedian(np.abs(rest)))) ** 2
+    wells = np.maximum((~np.isnan(rest)).sum(axis=axis), 1)[known]
+    seen = float(np.mean(effects[known] ** 2))
+    expected = float(np.mean(np.pi / 2 * noise / wells))  # variance of a median
+    share = max(0.0, 1.0 - expected / seen) if seen > 0 else 0.0
+    return np.asarray(np.where(known, share * np.nan_to_num(effects), 0.0))
+
+
 def _position(samples: pd.DataFrame, plate: pd.DataFrame, how: str) -> pd.Series:
     """Position effect for every well of a plate from its sample wells (0 where nothing tells it)."""
     zero = pd.Series(0.0, index=plate.index)
@@ -201,8 +214,8 @@ def _position(samples: pd.DataFrame, plate: pd.DataFrame, how: str) -> pd.Series
     r, c = placed["row"].to_numpy(int) - 1, placed["column"].to_numpy(int) - 1
     table[r, c] = placed["level"].to_numpy()
     if how == "polish":
-        _, rows, columns, _ = median_polish(table)
-        surface = np.nan_to_num(rows)[:, None] + np.nan_to_num(columns)[None, :]
+        _, rows, columns, rest = median_polish(table)
+        surface = _shrunk(rows, rest, 1)[:, None] + _shrunk(columns, rest, 0)[None, :]
     else:
         surface = smooth_surface(table)
     known = plate["row"].notna()
