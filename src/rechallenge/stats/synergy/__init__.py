@@ -18,7 +18,7 @@ from rechallenge.stats.synergy.chou import (
     rays,
 )
 from rechallenge.stats.synergy.excess import METHODS, Excess, excess
-from rechallenge.stats.synergy.inference import Score, score, within
+from rechallenge.stats.synergy.inference import Score, replicate_values, score, within
 from rechallenge.stats.synergy.isobole import Isobole, isobole
 from rechallenge.stats.synergy.margins import identifiable
 from rechallenge.stats.synergy.reference import Hill, bliss, hsa, loewe
@@ -52,6 +52,7 @@ __all__ = [
     "loewe",
     "median_effect",
     "rays",
+    "replicate_values",
     "score",
     "sign_map",
     "surface_test",

@@ -123,6 +123,22 @@ def within(surface: Surface, limits: Floats | list[float] | tuple[float, ...]) -
     return np.asarray(np.all(surface.doses <= top, axis=1))
 
 
+def replicate_values(
+    surface: Surface, method: Method | None, cells: Bools, *, margin: Margin = "measured", seed: int = 0
+) -> Floats:
+    """The mean over the combinations ``cells`` [m], one value per replicate [R] (fractions), nan where unknown.
+
+    For a reference model the pseudo-values of its mean excess (the excess itself where R = 1), for None the mean
+    inhibition of every replicate: what two surfaces, such as those of two models, are compared by.
+    """
+    if method is None:
+        return region_mean(surface.response, cells)
+    theta = region_mean(
+        excess(surface, method, leave_one_out(surface.n_replicates), margin=margin, seed=seed).excess, cells
+    )
+    return theta if surface.n_replicates == 1 else pseudo_values(theta)
+
+
 def _bootstrap(
     surface: Surface, method: Method, cells: Bools, margin: Margin, confidence: float, seed: int
 ) -> tuple[float, float, float]:
