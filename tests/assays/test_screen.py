@@ -177,7 +177,7 @@ def test_normal_cells_decide_selectivity(truth: pd.DataFrame, wells: pd.DataFram
     assert mine.loc["lefamulin", "selective"] == "no"
     claims = check(assay.screen_claims(out))
     assert not claims["model"].eq("L02").any(), "normal cells are no tumour to make sensitive"
-    told = claims[(claims["entity"] == "lefamulin") & claims["contrast"].str.startswith("selective")]
+    told = claims[(claims["entity"] == "lefamulin") & claims["contrast"].str.startswith("selectivity")]
     assert told["direction"].tolist() == [0] and "in normal cells as well" in told["claim"].iloc[0]
     killed = truth.assign(alone=np.where(truth["compound"] == "lefamulin", 0.3, truth["alone"]))
     toxic = library.wells(killed, seed=7, model="L02", normal=True)
@@ -210,7 +210,7 @@ def test_several_doses_count_once_per_compound(truth: pd.DataFrame) -> None:
     assert (per.nunique() <= 1).all()
     assert np.allclose(per.first(), np.minimum(1, 2 * out.groupby("compound")["p_value"].min()))
     claims = check(assay.screen_claims(out))
-    drugs = claims[(claims["entity_type"] == "drug") & claims["contrast"].str.startswith("synergistic")]
+    drugs = claims[(claims["entity_type"] == "drug") & claims["contrast"].str.startswith("synergy")]
     assert drugs["entity"].is_unique and "10 µM" in drugs.set_index("entity").loc["lefamulin", "claim"]
 
 

@@ -1,7 +1,7 @@
 """What a screen says of compounds, of pairs with the anchor drug and of targets, as rows of Evidence.
 
-Properties of a compound are claims of their own, told apart by the first word of `contrast`: `synergistic` (its
-interaction with the anchor), `selective` (against normal cells), `achievable` (can a patient have the dose; knowledge).
+Properties of a compound are claims of their own, told apart by the first word of `contrast`: `synergy` (its
+interaction with the anchor), `selectivity` (against normal cells), `achievable` (can a patient have the dose; knowledge).
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def screen_claims(screen_hits: pd.DataFrame) -> pd.DataFrame:
         drug = {"entity": row.compound, "entity_type": "drug"}
         rows.append({**drug, **_interaction(row)})
         if hit:
-            pair = " + ".join(sorted([row.compound, row.anchor], key=str.casefold))
+            pair = " + ".join(sorted([row.compound, row.anchor]))
             said = _interaction(row)
             word = "antagonistic" if row.direction > 0 else "synergistic"
             said["claim"] = said["claim"].replace(f"{row.compound}: {row.verdict}", f"{pair}: {word}", 1)
@@ -86,7 +86,7 @@ def _interaction(row: Any) -> dict[str, Any]:
     return {
         **_shared(row),
         "level": "intervention",
-        "contrast": f"synergistic: {_dosed(row)}",
+        "contrast": f"synergy: {_dosed(row)}",
         "direction": row.direction,
         "effect": row.interaction if given else None,
         "effect_unit": "log2 interaction (below 0 = sensitises)",
@@ -130,7 +130,7 @@ def _selective(row: Any) -> dict[str, Any]:
     return {
         **_shared(row),
         "level": "intervention",
-        "contrast": f"selective: {row.model} vs {row.normal_model}",
+        "contrast": f"selectivity: {row.model} vs {row.normal_model}",
         "direction": -1 if row.selective == "yes" else 0,
         "effect": gap if given else None,
         "effect_unit": "log2 interaction less that in normal cells",
