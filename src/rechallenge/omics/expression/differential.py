@@ -10,7 +10,7 @@ from scipy import stats
 
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.expression.estimate import COLUMNS, COUNTS, MEANS, MODERATED, contrast_table, data_sets
+from rechallenge.omics.expression.estimate import COLUMNS, COUNTS, MEANS, MODERATED, contrast_table, data_sets, symbols
 from rechallenge.stats.multiplicity import bh
 
 DESEQ = "doi:10.1186/s13059-014-0550-8"
@@ -119,6 +119,7 @@ def given_differential(contrast_results: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=table.index)
     for c in ("dataset", "contrast", "layer", "feature", "model"):
         out[c] = table[c].astype(str)
+    out["gene"] = symbols(out["feature"].tolist())
     out["kind"], out["method"], out["expressed"], out["direction"] = ELSEWHERE, ELSEWHERE, True, 0
     out["log2fc"], out["se"], out["statistic"], out["p_value"] = effect, se, z, p
     out["ci_low"], out["ci_high"] = effect - 1.959964 * se, effect + 1.959964 * se

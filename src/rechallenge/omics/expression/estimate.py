@@ -20,9 +20,9 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 
 COLUMNS = (
-    "dataset", "layer", "contrast", "kind", "model", "feature", "log2fc", "log2fc_shrunk", "se", "ci_low", "ci_high",
-    "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method", "direction",
-    "status", "reason", "source_table", "source_rows",
+    "dataset", "layer", "contrast", "kind", "model", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
+    "ci_high", "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method",
+    "direction", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 COUNTS, MODERATED, MEANS = "negative-binomial regression, Wald test", "moderated t", "difference of means"
 #: features with fewer counts than this over all samples are not estimated
@@ -95,10 +95,12 @@ def contrast_table(
     kept = _measured(data)
     frames = _tests(data, kept, design, asked, trend, alpha, confidence)
     level, expressed = _level(data, design)
+    named = symbols(data.features)
     origin = np.array(data.origin or [""] * len(data.features), dtype=object)
     out = []
     for question, frame in zip(asked, frames, strict=True):
         frame.insert(0, "feature", data.features)
+        frame["gene"] = named
         frame["level"], frame["expressed"], frame["source_rows"] = level, expressed, origin
         frame["contrast"], frame["kind"], frame["model"] = question.label, question.kind, question.model
         frame["direction"] = question.direction
@@ -108,6 +110,15 @@ def contrast_table(
     table = pd.concat(out, ignore_index=True)
     table["dataset"], table["layer"] = data.name, layer
     return table.reindex(columns=list(COLUMNS))
+
+
+def symbols(features: list[str]) -> list[str]:
+    """The approved symbol of every feature that is an identifier or earlier symbol of one gene, else its own name."""
+    from rechallenge.knowledge.resolve import genes
+
+    found = genes(features)
+    sure = found["status"].isin(["exact", "ensembl", "entrez", "hgnc", "uniprot", "previous"])
+    return [str(g) if s else str(f) for f, g, s in zip(features, found["gene"], sure, strict=True)]
 
 
 def _measured(data: DataSet) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ def _points(table: pd.DataFrame) -> pd.DataFrame:
         part["call"] = np.select([called & (part["log2fc"] > 0), called], ["higher", "lower"], "not called")
         part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300))
         top = part[called].nlargest(NAMED, "strength").index
-        part["name"] = part["feature"].where(part.index.isin(top), "")
+        part["name"] = part["gene"].where(part.index.isin(top), "")
         rest = part[~called].sort_values(["strength", "feature"])
         step = max(1, len(rest) // DRAWN)
         chosen = pd.concat([rest.iloc[::step], part[called]])

@@ -36,7 +36,7 @@ def _claims(table: pd.DataFrame) -> pd.DataFrame:
         tested = row.status == "estimated" and row.p_value == row.p_value
         rows.append(
             {
-                "entity": row.feature,
+                "entity": row.gene,
                 "entity_type": "gene",
                 "stream": STREAM[str(row.layer)],
                 "level": "gradient" if row.kind == TREND else "association",
@@ -67,13 +67,13 @@ def _sentence(row: Any, tested: bool) -> str:
     per = " per stage" if row.kind == TREND else ""
     if not tested:
         why = f": {row.reason}" if row.reason else ""
-        return f"{row.feature} {what} differs by {number(row.log2fc)} log2{per} in {row.contrast}, not tested{why}."
+        return f"{row.gene} {what} differs by {number(row.log2fc)} log2{per} in {row.contrast}, not tested{why}."
     changed = row.q_value == row.q_value and row.q_value < CALLED
     how = ("higher" if row.log2fc > 0 else "lower") if changed else "not shown to differ"
     q = equals("q", row.q_value) if row.q_value == row.q_value else "too few counts for the adjustment"
     few = "; two samples a group are few" if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
     return (
-        f"{row.feature} {what} is {how} in {row.contrast} ({row.dataset}): log2 fold change {number(row.log2fc)}{per} "
+        f"{row.gene} {what} is {how} in {row.contrast} ({row.dataset}): log2 fold change {number(row.log2fc)}{per} "
         f"[{number(row.ci_low)}, {number(row.ci_high)}], {equals('p', row.p_value)}, {q}, "
         f"n = {int(row.n_test)} against {int(row.n_reference)}{few}."
     )
@@ -101,7 +101,7 @@ def reversal_claims(reversal: pd.DataFrame) -> pd.DataFrame:
         sign = int(np.sign(row.log2fc_resistance))
         rows.append(
             {
-                "entity": row.feature,
+                "entity": row.gene,
                 "entity_type": "gene",
                 "stream": "reversal",
                 "level": "association",
@@ -116,7 +116,7 @@ def reversal_claims(reversal: pd.DataFrame) -> pd.DataFrame:
                 "status": "estimated",
                 "analysis": "reversal",
                 "source_table": "reversal",
-                "claim": f"{row.feature} {WHAT[str(row.layer)]}, {'raised' if sign > 0 else 'lowered'} in "
+                "claim": f"{row.gene} {WHAT[str(row.layer)]}, {'raised' if sign > 0 else 'lowered'} in "
                 f"{row.resistance} ({number(row.log2fc_resistance)} log2), is moved back in {row.treatment} "
                 f"({number(row.log2fc_treatment)} log2; intersection-union {equals('p', row.p_value)}, "
                 f"{equals('q', row.q_value)}, n = {int(row.n)}).",

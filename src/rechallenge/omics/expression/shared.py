@@ -47,8 +47,8 @@ OVERLAP = (
     "expected_shared_control", "correlation_by_design",
 )  # fmt: skip
 REVERSAL = (
-    "dataset", "layer", "resistance", "treatment", "feature", "log2fc_resistance", "log2fc_treatment", "moved_back",
-    "p_value", "q_value", "n", "status",
+    "dataset", "layer", "resistance", "treatment", "feature", "gene", "log2fc_resistance", "log2fc_treatment",
+    "moved_back", "p_value", "q_value", "n", "status",
 )  # fmt: skip
 CONNECTIVITY = (
     "dataset", "layer", "resistance", "treatment", "n_features", "correlation", "correlation_by_design", "score",
@@ -99,6 +99,7 @@ def _shared(part: pd.DataFrame, layer: str) -> pd.DataFrame:
     part = part.assign(_up=up, _down=down)
     by = part.groupby("feature", sort=True)
     out = pd.DataFrame({"n_lines": by["_line"].nunique(), "contrasts": by["_line"].agg("; ".join)})
+    out["gene"] = by["gene"].first()
     out["log2fc"] = by["log2fc"].mean()
     sign = by["log2fc"].agg(lambda v: 1 if (v > 0).all() else -1 if (v < 0).all() else 0)
     out["least"] = by["log2fc"].agg(lambda v: float(np.abs(v).min())) * sign
@@ -189,7 +190,7 @@ def reversal(differential: pd.DataFrame, *, n_permutations: int = 2000, seed: in
 def _reversed(one: pd.DataFrame, two: pd.DataFrame, key: tuple[str, str, str, str]) -> pd.DataFrame:
     (up1, down1), (up2, down2) = one_sided(one), one_sided(two)
     p = np.minimum(1.0, 2 * np.minimum(np.maximum(up1, down2), np.maximum(down1, up2)))
-    out = pd.DataFrame({"feature": one.index})
+    out = pd.DataFrame({"feature": one.index, "gene": one["gene"].to_numpy()})
     out["dataset"], out["layer"], out["resistance"], out["treatment"] = key
     a, b = one["log2fc"].to_numpy(dtype=float), two["log2fc"].to_numpy(dtype=float)
     out["log2fc_resistance"], out["log2fc_treatment"] = a, b
