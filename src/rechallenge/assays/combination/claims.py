@@ -9,16 +9,15 @@ import pandas as pd
 
 from rechallenge.analysis import claims
 from rechallenge.assays.combination.regions import dose_words
-from rechallenge.assays.combination.scores import INDEX, PERCENT
+from rechallenge.assays.combination.scores import INDEX, NAMES, PERCENT
 from rechallenge.assays.combination.selectivity import LESS, MORE, UNTESTED
 from rechallenge.assays.combination.surfaces import MATRIX, RAY, WINDOW, WINDOW_FREE
 from rechallenge.assays.combination.verdicts import ANTAGONISM, NONE, SYNERGY, shown
-from rechallenge.assays.combination.wells import DOSES, DRUGS, SURFACE, each
+from rechallenge.assays.combination.wells import DOSES, DRUGS, by_surface, each
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
 STREAM = "combination"
-NAMES = {"hsa": "HSA", "bliss": "Bliss", "loewe": "Loewe", "zip": "ZIP"}
 PLACES = {
     MATRIX: "over all dose combinations",
     WINDOW: "within total plasma concentrations",
@@ -39,17 +38,6 @@ def where(row: Any) -> str:
 
 def _drugs(row: Any) -> str:
     return " + ".join(str(getattr(row, d)) for d in DRUGS if getattr(row, d))
-
-
-def _mine(table: pd.DataFrame | None, row: Any) -> pd.DataFrame:
-    """The rows of one surface."""
-    if table is None:
-        return pd.DataFrame()
-    same = pd.Series(True, index=table.index)
-    for name in SURFACE:
-        value = getattr(row, name)
-        same &= table[name].isna() if pd.isna(value) else table[name] == value
-    return table[same]
 
 
 def _tested(row: Any) -> str:
@@ -82,12 +70,14 @@ def _score_claim(row: Any, alpha: float, signs: str) -> dict[str, Any]:
         text = f"{name}: whether it is synergistic {place} in {tumour} cannot be told [{row.reason}]."
     else:
         said = {NONE: "no interaction shown"}.get(word, word)
+        said = "synergy not tested" if row.status == "not_testable" else said
         said = f"the sign depends on the doses ({signs})" if mixed else said
         value = number(row.score) if row.status != "censored" else f"at most {number(row.bound)}"
+        within, over = ("", "over all") if row.region == MATRIX else (f"{place} ", "over")
         cells = f"{row.n_cells:.0f} dose combination{'s' if row.n_cells != 1 else ''}"
         text = (
-            f"{name}: {said} {'' if mixed else place + ' '}in {tumour}, mean excess over {method} {value} % of "
-            f"inhibition {'over all' if row.region == MATRIX else 'over'} {cells} ({_tested(row)})."
+            f"{name}: {said} {within}in {tumour}, mean excess over {method} {value} % of inhibition {over} {cells} "
+            f"({_tested(row)})."
         )
     what = {MATRIX: "synergy", WINDOW: "achievable synergy (total)", WINDOW_FREE: "achievable synergy (free)"}
     return {
@@ -219,6 +209,7 @@ def _drug_claim(row: Any, score: Any, partner: str, therapy: str, alpha: float) 
     does = {SYNERGY: f"adds to {therapy}", ANTAGONISM: f"takes away from {therapy}"}.get(
         word, f"no interaction with {therapy} shown"
     )
+    does = f"its interaction with {therapy} was not tested" if score.status == "not_testable" else does
     does = f"the sign of its interaction with {therapy} depends on the doses" if mixed else does
     place = PLACES[score.region]
     if score.status == "not_estimable":
@@ -257,23 +248,28 @@ def combination_claims(
     added to a therapy of the study.
     """
     rows: list[dict[str, Any]] = []
+    scores_of, regions_of, cells_of, healthy_of = (
+        by_surface(t) for t in (synergy, synergy_regions, synergy_cells, combination_selectivity)
+    )
     for row in each(combinations):
-        table = _mine(synergy, row)
+        made: list[dict[str, Any]] = []
+        table = scores_of(row)
         scores = {r.region: r for r in each(table[table["method"] == row.method])}
-        rows += [_score_claim(scores[k], alpha, row.signs) for k in PLACES if k in scores]
-        places, cells = (_mine(t, row) for t in (synergy_regions, synergy_cells))
+        known = [k for k in PLACES if k in scores]
+        if row.in_window == "unknown" and WINDOW_FREE in known:  # one unknown is enough
+            known.remove(WINDOW_FREE)
+        made += [_score_claim(scores[k], alpha, row.signs) for k in known]
         if row.signs:
-            rows += _sign_claims(row, places[places["method"] == row.method], cells[cells["method"] == row.method])
+            places, cells = regions_of(row), cells_of(row)
+            made += _sign_claims(row, places[places["method"] == row.method], cells[cells["method"] == row.method])
         ray = table[(table["method"] == "chou_talalay") & (table["region"] == RAY)].sort_values("effect")
         if len(ray):
-            rows.append(_index_claim(next(each(ray)), alpha, bool(row.signs)))
-        healthy = _mine(combination_selectivity, row)
-        made = _selective_claims(row, healthy) if len(healthy) else []
+            made.append(_index_claim(next(each(ray)), alpha, bool(row.signs)))
+        healthy = healthy_of(row)
+        made += _selective_claims(row, healthy) if len(healthy) else []
         partner, therapy = _partner(row, therapies)
         if partner:
             made.append(_drug_claim(row, scores[row.region], partner, therapy, alpha))
-        rows += made
-        for one in rows:
-            one.setdefault("source_rows", row.source_rows)
+        rows += [{"source_rows": row.source_rows, **one} for one in made]
     shared = {"stream": STREAM, "level": "intervention", "source_table": "combination"}
     return claim_table({**shared, **row} for row in rows)

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from rechallenge.assays.combination.rules import (
-    biological_replicates,
     complete_wells,
-    dose_steps,
-    every_combination,
     one_name_a_drug,
     plausible_doses,
     shared_rules,
-    single_agents,
-    vehicle_is_one,
+    surface_rules,
 )
 from rechallenge.tables.contract import Column, Contract
 from rechallenge.tables.well_rules import LOWEST_VIABILITY, WELL_TYPES
@@ -121,11 +117,7 @@ COMBINATION = Contract(
     rules=(
         complete_wells,
         shared_rules,
-        vehicle_is_one,
-        single_agents,
-        every_combination,
-        biological_replicates,
-        dose_steps,
+        surface_rules,
         plausible_doses,
         one_name_a_drug,
     ),

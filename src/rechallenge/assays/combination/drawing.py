@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.assays.combination.surfaces import MATRIX, usable
-from rechallenge.assays.combination.wells import DOSES, DRUGS, SURFACE, each
+from rechallenge.assays.combination.wells import DOSES, DRUGS, SURFACE, by_surface, each
 
 #: surfaces drawn in one figure function
 MOST = 6
@@ -46,11 +46,7 @@ def drawn(synergy: pd.DataFrame, *, two: bool = False) -> list[Any]:
 
 def of(table: pd.DataFrame, row: Any) -> pd.DataFrame:
     """The rows of one surface."""
-    same = pd.Series(True, index=table.index)
-    for name in SURFACE:
-        value = getattr(row, name)
-        same &= table[name].isna() if pd.isna(value) else table[name] == value
-    return table[same]
+    return by_surface(table)(row)
 
 
 def by_replicate(responses: pd.DataFrame) -> pd.DataFrame:

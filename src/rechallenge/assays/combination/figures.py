@@ -18,10 +18,9 @@ from rechallenge.assays.combination.drawing import (
     slug,
     titled,
 )
-from rechallenge.assays.combination.scores import PERCENT
+from rechallenge.assays.combination.scores import NAMES, PERCENT
 from rechallenge.assays.combination.wells import each
 
-METHODS = {"bliss": "Bliss", "hsa": "HSA", "loewe": "Loewe", "zip": "ZIP"}
 REGIONS = {"matrix": "all doses", "window": "within total plasma conc.", "window_free": "within free plasma conc."}
 #: rows of the forest
 ROWS = 40
@@ -52,7 +51,7 @@ def dose_matrices(combination_responses: pd.DataFrame, synergy: pd.DataFrame, sy
         cells = of(synergy_cells, row)
         parts = [_matrix(points, row), _excess(cells[cells["method"] == row.method], row), _lines(points, row)]
         chart = alt.hconcat(*parts, spacing=18).resolve_scale(color="independent", shape="independent")
-        charts[slug(titled(row))] = sized(chart.properties(title=titled(row)), DOUBLE)
+        charts[f"matrix_{slug(titled(row))}"] = sized(chart.properties(title=titled(row)), DOUBLE)
     return _pages(charts)
 
 
@@ -91,7 +90,7 @@ def _excess(cells: pd.DataFrame, row: Any) -> Any:
     keep = ["dose_a", "dose_b", "value", "text", "q_value", "ci_low", "ci_high", "in_window"]
     data = data[keep].replace([np.inf, -np.inf], np.nan)
     size = _cell_size(data)
-    title = f"Excess over {METHODS.get(row.method, row.method)} (%)"
+    title = f"Excess over {NAMES.get(row.method, row.method)} (%)"
     chart = matrix(
         data, "dose_a", "dose_b", "value", text="text", title=title, mid=0.0, cell=size,
         row=max(10.0, min(size, 14.0)), x_title=f"{row.drug_a} (µM)", y_title=f"{row.drug_b} (µM)",
@@ -169,7 +168,7 @@ def chou_talalay_plots(
         points = pd.DataFrame(median_points(combination_responses, row, float(index["ratio"].iloc[0])))
         parts = [_median_effect(points, fits), _fa_ci(index), _isobologram(of(isoboles, row), row)]
         chart = alt.hconcat(*parts, spacing=18).resolve_scale(color="independent", shape="independent")
-        charts[slug(titled(row))] = sized(chart.properties(title=titled(row)), DOUBLE)
+        charts[f"chou_{slug(titled(row))}"] = sized(chart.properties(title=titled(row)), DOUBLE)
     return _pages(charts)
 
 
@@ -313,7 +312,7 @@ def synergy_forest(synergy: pd.DataFrame) -> Any:
     size = table["score"].fillna(table["bound"]).abs().fillna(-1.0)
     keep = size.sort_values(ascending=False, kind="mergesort").index[:ROWS]
     table = table[table.index.isin(keep)]
-    table["reference"] = table["method"].map(METHODS)
+    table["reference"] = table["method"].map(NAMES)
     table["doses"] = table["region"].map(REGIONS)
     short = table["region"].map({"matrix": "all", "window": "total", "window_free": "free"})
     table["label"] = table["surface"] + ": " + table["reference"] + ", " + short

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from rechallenge.assays.combination.surfaces import Pair, status_of
+from rechallenge.assays.combination.surfaces import Pair, named, status_of
 from rechallenge.assays.combination.wells import SURFACE
 
 #: effects of which isoboles are drawn
@@ -44,6 +44,7 @@ def indices(
     every = np.array(sorted(chosen | set(GRID)))
     found = combination_index(pair.surface, effects=every, confidence=confidence, seed=seed)
     known = found.status != "not_estimable"
+    reason = named(found.reason, pair.drugs)
     rows = []
     for i, effect in enumerate(every):
         is_chosen = round(float(effect), 6) in chosen
@@ -53,7 +54,7 @@ def indices(
             "ratio": found.ratio, "effect": effect, "chosen": is_chosen, "ci": found.ci[i],
             "ci_low": found.ci_low[i], "ci_high": found.ci_high[i], "p_value": found.p_value[i],
             "se_log": found.se_log[i], "extrapolated": bool(found.extrapolated[i]), "status": found.status,
-            "reason": found.reason,
+            "reason": reason,
         }  # fmt: skip
         for j, side in enumerate("ab"):
             row |= {f"dri_{side}": found.dri[i, j], f"dri_{side}_low": found.dri_low[i, j]}
@@ -75,7 +76,7 @@ def _curves(pair: Pair, found: Any, confidence: float) -> list[dict[str, Any]]:
     for j, curve in enumerate(("drug_a", "drug_b", "mixture")):
         row: dict[str, Any] = {
             "ratio": found.ratio, "curve": curve, "drug": names[j], "n_doses": sizes[j], "fit": "curve",
-            "status": found.status, "reason": found.reason,
+            "status": found.status, "reason": named(found.reason, pair.drugs),
         }  # fmt: skip
         if found.fits is not None:
             fit = found.fits[j]
@@ -124,5 +125,5 @@ def surfaces(pair: Pair, confidence: float, seed: int) -> dict[str, Any]:
         **row, "surface_model": "braid", "kappa": np.nan if bound else found.kappa,
         "bound": found.kappa if bound else np.nan, "ci_low": found.ci_low, "ci_high": found.ci_high,
         "p_value": found.p_value, "rss": found.rss, "r2": found.r2, "at_bound": ", ".join(found.at_bound),
-        "status": status_of(found.status), "reason": found.reason,
+        "status": status_of(found.status), "reason": named(found.reason, pair.drugs),
     }  # fmt: skip

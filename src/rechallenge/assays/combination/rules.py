@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -77,9 +77,19 @@ def complete_wells(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]
             )
 
 
-def _wells(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sample and vehicle wells per pair, with the row of `frame` that each came from in `_at`."""
-    return by_pair(tidy(frame).assign(_at=frame.index))
+#: one surface: its name and its wells
+Part = tuple[str, pd.DataFrame]
+
+
+def surface_rules(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """The rules that look at whole surfaces, over the wells that belong to each."""
+    wells = by_pair(tidy(frame).assign(_at=frame.index))
+    parts = [(_named(key), part) for key, part in wells.groupby(list(SURFACE), dropna=False, sort=True)]
+    samples = [(name, part[part["well_type"] == "sample"]) for name, part in parts]
+    samples = [(name, part) for name, part in samples if len(part)]
+    yield from vehicle_is_one(frame, parts)
+    for rule in (single_agents, every_combination, biological_replicates, dose_steps):
+        yield from rule(frame, samples)
 
 
 def _named(key: tuple[Any, ...]) -> str:
@@ -88,14 +98,9 @@ def _named(key: tuple[Any, ...]) -> str:
     return " + ".join(x for x in (a, b, c) if x) + f" on {model}"
 
 
-def _surfaces(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for key, part in _wells(frame).groupby(list(SURFACE), dropna=False, sort=True):
-        yield _named(key), part[part["well_type"] == "sample"]
-
-
-def single_agents(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+def single_agents(frame: pd.DataFrame, samples: Iterable[Part]) -> Iterator[Fault]:
     """HSA and Bliss compare a combination with each drug alone at the very dose."""
-    for name, part in _surfaces(frame):
+    for name, part in samples:
         doses = part[list(DOSES)].to_numpy()
         present = doses > 0
         alone, both = present.sum(axis=1) == 1, present.sum(axis=1) > 1
@@ -120,17 +125,18 @@ def single_agents(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
                 )
 
 
-def vehicle_is_one(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+def vehicle_is_one(frame: pd.DataFrame, parts: Iterable[Part]) -> Iterator[Fault]:
     """Viabilities are fractions of vehicle, so that vehicle wells are about 1."""
-    wells = _wells(frame)
-    used = wells[wells["viability"].notna() & (wells["exclude"] == "")]
-    for key, part in used.groupby(list(SURFACE), dropna=False, sort=True):
+    for name, every in parts:
+        part = every[every["viability"].notna() & (every["exclude"] == "")]
+        if part.empty:
+            continue
         none = part[part["well_type"] == "vehicle"]
         where = place(frame, part["_at"].iloc[0])
         if none.empty:
             yield Fault(
                 "no-vehicle",
-                f"{_named(key)}: no vehicle wells (all doses 0), so that it cannot be seen whether vehicle is 1.",
+                f"{name}: no vehicle wells (all doses 0), so that it cannot be seen whether vehicle is 1.",
                 "Add the vehicle wells of every replicate.",
                 severity="note",
                 column="viability",
@@ -141,7 +147,7 @@ def vehicle_is_one(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]
         if abs(mean - 1) > OFF_VEHICLE:
             yield Fault(
                 "vehicle-not-one",
-                f"{_named(key)}: the vehicle wells have a mean viability of {mean:.3g}, not 1; they are used as given.",
+                f"{name}: the vehicle wells have a mean viability of {mean:.3g}, not 1; they are used as given.",
                 "Divide every viability by the vehicle wells of its plate, or give signals with well_type and plate.",
                 severity="warning",
                 column="viability",
@@ -150,10 +156,10 @@ def vehicle_is_one(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]
             )
 
 
-def every_combination(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+def every_combination(frame: pd.DataFrame, samples: Iterable[Part]) -> Iterator[Fault]:
     """A matrix has a well for every pair of its doses; a hole weighs on every mean over the matrix."""
-    for name, part in _surfaces(frame):
-        if part.iloc[0][DRUGS[2]] if len(part) else True:
+    for name, part in samples:
+        if part.iloc[0][DRUGS[2]]:
             continue
         doses = part[list(DOSES[:2])].to_numpy()
         both = (doses > 0).all(axis=1)
@@ -183,10 +189,10 @@ def every_combination(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
             )
 
 
-def biological_replicates(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+def biological_replicates(frame: pd.DataFrame, samples: Iterable[Part]) -> Iterator[Fault]:
     """The biological replicate is the unit: one gives a score without interval or test."""
     few = []
-    for name, part in _surfaces(frame):
+    for name, part in samples:
         both = part[(part[list(DOSES)] > 0).sum(axis=1) > 1]
         if len(both) and (both["replicate"] == both["replicate"].iloc[0]).all():
             few.append((name, both["_at"].iloc[0]))
@@ -204,11 +210,11 @@ def biological_replicates(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator
         )
 
 
-def dose_steps(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+def dose_steps(frame: pd.DataFrame, samples: Iterable[Part]) -> Iterator[Fault]:
     """Doses far apart hide where an effect sets in; fewer than three doses of a drug have no curve."""
-    for name, part in _surfaces(frame):
+    for name, part in samples:
         for drug, dose in zip(DRUGS, DOSES, strict=True):
-            named = part[drug].iloc[0] if len(part) else ""
+            named = part[drug].iloc[0]
             values = np.unique(part.loc[part[dose] > 0, dose])
             if not named or not len(values):
                 continue

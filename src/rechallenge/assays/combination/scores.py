@@ -16,12 +16,14 @@ from rechallenge.assays.combination.surfaces import (
     WINDOW_FREE,
     Pair,
     Region,
+    named,
     pairs,
     regions,
     status_of,
 )
 from rechallenge.assays.combination.wells import DOSES, SURFACE
 from rechallenge.faults import NotApplicable
+from rechallenge.report.words import listed
 from rechallenge.stats.multiplicity import bh
 
 REVIEW = "doi:10.1016/j.csbj.2015.09.001"
@@ -32,6 +34,7 @@ BRAID = "doi:10.1038/srep25523"
 ROAST = "doi:10.1093/bioinformatics/btq401"
 PERCENT, INDEX, KAPPA = "% inhibition", "CI", "kappa"
 GIVES = ("synergy", "synergy_cells", "chou_talalay", "median_effects", "isoboles", "response_surfaces")
+NAMES = {"hsa": "HSA", "bliss": "Bliss", "loewe": "Loewe", "zip": "ZIP"}
 MethodName = Literal["hsa", "bliss", "loewe", "zip"]
 Margin = Literal["auto", "measured", "fitted"]
 
@@ -42,8 +45,8 @@ SCORES = (
 )  # fmt: skip
 CELLS = (
     *SURFACE, "method", *DOSES, "reference", "observed", "excess", "ci_low", "ci_high", "p_value", "q_value", "bound",
-    "se", "df", "n", "sign", "region_id", "in_window", "in_window_free", "margin", "status", "reason", "source_table",
-    "source_rows",
+    "se", "df", "n", "combination_index", "sign", "region_id", "in_window", "in_window_free", "margin", "status",
+    "reason", "source_table", "source_rows",
 )  # fmt: skip
 
 
@@ -57,18 +60,15 @@ def _measured(pair: Pair) -> bool:
 def _methods(result: dict[str, pd.DataFrame], **options: Any) -> str:
     table, confidence = result["synergy"], options["confidence"]
     used = set(table["method"])
-    parts = [
-        "Combinations were compared with the better single agent (HSA)"
-        if "hsa" in used
-        else "Combinations were scored",
-    ]
+    parts = []
     for name, words in (
+        ("hsa", f"the better single agent (HSA, {REVIEW})"),
         ("bliss", f"Bliss independence ({BLISS})"),
         ("loewe", f"Loewe additivity ({LOEWE}) of fitted curves"),
         ("zip", f"zero interaction potency ({REVIEW})"),
     ):
         parts += [words] if name in used else []
-    text = ", ".join(parts) + (
+    text = f"Combinations were compared with {listed(parts)}" + (
         f"; scores are mean excess inhibition in per cent, with jackknife t intervals ({100 * confidence:g} %) over "
         "biological replicates and Benjamini-Hochberg over all combinations of drugs and models "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x). Single dose combinations were tested by moderated t "
@@ -127,7 +127,8 @@ def synergy(
     combination index at `effect` on the ray, for "braid" kappa. `surface_p`: departure anywhere in the region, by
     rotation. `limit_*_um`: the window. Where some references are lower bounds, status is "censored", `bound` what the
     score is at most and `ci_high` its limit. `synergy_cells`: the same per dose combination, `sign` "synergy" or
-    "antagonism" where q <= `alpha`, `region_id` numbering contiguous regions of one sign. `chou_talalay`: CI,
+    "antagonism" where q <= `alpha`, `region_id` numbering contiguous regions of one sign,
+    `combination_index` (rows of "loewe") at the observed effect, a point estimate. `chou_talalay`: CI,
     dose-reduction indices and isobologram points over a grid of effects (`chosen` marks `effects`);
     `median_effects`: its three curves; `isoboles`: dose pairs of one effect. `response_surfaces`: BRAID parameters.
 
@@ -137,7 +138,8 @@ def synergy(
     combination, ValueError for unknown options.
     """
     from rechallenge.assays.combination.parametric import indices, isoboles, surfaces
-    from rechallenge.stats.synergy import METHODS
+    from rechallenge.stats.synergy import METHODS, excess
+    from rechallenge.stats.synergy.inference import leave_one_out
 
     unknown = sorted(set(methods) - set(METHODS))
     if unknown:
@@ -155,13 +157,14 @@ def synergy(
         for method in [m for m in METHODS if m in methods]:
             if len(pair.drugs) > 2 and method not in ("hsa", "bliss"):
                 continue
+            known = excess(pair.surface, method, leave_one_out(pair.surface.n_replicates), margin=how, seed=seed)
             fitted = how if method in ("hsa", "bliss") else "fitted"
             made["synergy"] += [
-                {**base, "margin": fitted, **_score(pair, method, part, how, confidence, n_rotations, seed)}
+                {**base, "margin": fitted, **_score(pair, method, part, known, confidence, n_rotations, seed)}
                 for part in parts
             ]
             made["synergy_cells"] += [
-                {**base, "margin": fitted, **row} for row in _cells(pair, method, parts, how, alpha, confidence, seed)
+                {**base, "margin": fitted, **row} for row in _cells(pair, method, parts, known, alpha, confidence, seed)
             ]
         if len(pair.drugs) == 2:
             rows, curves = indices(pair, effects, confidence, seed)
@@ -216,7 +219,7 @@ def _frame(name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _score(
-    pair: Pair, method: Any, part: Region, margin: Any, confidence: float, n_rotations: int, seed: int
+    pair: Pair, method: Any, part: Region, known: Any, confidence: float, n_rotations: int, seed: int
 ) -> dict[str, Any]:
     """One row of `synergy`."""
     from rechallenge.stats.synergy import cell_tests, score, surface_test
@@ -225,31 +228,30 @@ def _score(
     row = {"method": method, "region": part.name, "unit": PERCENT, **limits}
     if part.reason or part.mask is None:
         return {**row, "n_cells": 0, "status": "not_estimable", "reason": part.reason}
-    found = score(
-        pair.surface, method, mask=part.mask, region=part.name, confidence=confidence, margin=margin, seed=seed
-    )
+    found = score(pair.surface, method, mask=part.mask, region=part.name, confidence=confidence, seed=seed, known=known)
     row |= {k: getattr(found, k) for k in ("se", "df", "ci_low", "ci_high", "p_value", "n_cells", "n_bound")}
-    row |= {"n_missing": found.n_missing, "status": status_of(found.status), "reason": found.reason}
+    row |= {"n_missing": found.n_missing, "status": status_of(found.status)}
+    row["reason"] = named(found.reason, pair.drugs)
     row["bound" if found.status == "bound" else "score"] = found.score
     if found.status in ("estimated", "bound"):
-        tests = cell_tests(pair.surface, method, mask=part.mask, margin=margin, seed=seed)
+        tests = cell_tests(pair.surface, method, mask=part.mask, known=known)
         row["surface_p"] = surface_test(tests, n_rotations=n_rotations, seed=seed).p_value
     return row
 
 
 def _cells(
-    pair: Pair, method: Any, parts: list[Region], margin: Any, alpha: float, confidence: float, seed: int
+    pair: Pair, method: Any, parts: list[Region], known: Any, alpha: float, confidence: float, seed: int
 ) -> list[dict[str, Any]]:
     """Rows of `synergy_cells`."""
     from rechallenge.stats.synergy import cell_tests, sign_map
-    from rechallenge.stats.synergy.excess import excess
 
-    tests = cell_tests(pair.surface, method, margin=margin, confidence=confidence, seed=seed)
+    tests = cell_tests(pair.surface, method, confidence=confidence, known=known)
     number, sign = np.zeros(len(tests.row), dtype=int), np.full(len(tests.row), "", dtype=object)
     for i, region in enumerate(sign_map(tests, alpha=alpha), start=1):
         number[region.cells], sign[region.cells] = i, region.sign
     inside = {part.name: part.mask for part in parts}
-    why = excess(pair.surface, method, margin=margin, seed=seed).reason or "no estimate at these doses"
+    why = named(known.reason or "no estimate at these doses", pair.drugs)
+    index = _index_of(pair, seed) if method == "loewe" else {}
     rows = []
     have = np.isfinite(pair.surface.response).sum(axis=0)
     for i, at in enumerate(tests.row):
@@ -271,6 +273,7 @@ def _cells(
                 "p_value": tests.p_value[i],
                 "q_value": tests.q_value[i],
                 "n": int(have[at]),
+                "combination_index": index.get(int(at), np.nan),
                 "sign": sign[i],
                 "region_id": number[i],
                 "in_window": _inside(inside.get(WINDOW), at),
@@ -278,13 +281,23 @@ def _cells(
                 "status": status_of(status),
                 "reason": {
                     "not_estimable": why,
-                    "not_testable": "one biological replicate",
+                    "not_testable": "one biological replicate"
+                    if have[at] < 2
+                    else "the replicates do not differ at all",
                     "bound": "beyond what the weaker drug can reach: the excess is at most this",
                 }.get(status, ""),
                 "source_rows": pair.origin.get(tuple(float(d) for d in doses), ""),
             }
         )
     return rows
+
+
+def _index_of(pair: Pair, seed: int) -> dict[int, float]:
+    """Combination index of every combination at its own effect, by row of the surface (a point estimate)."""
+    from rechallenge.stats.synergy import cell_index
+
+    found = cell_index(pair.surface, seed=seed)
+    return {int(r): float(v) for r, v, s in zip(found.row, found.ci, found.status, strict=True) if s == "estimated"}
 
 
 def _inside(mask: Any, at: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,6 +92,15 @@ def regions(pair: Pair, windows: pd.DataFrame | None) -> list[Region]:
             reason = f"no combination was tested within {' and '.join(said)} ({word} plasma concentrations)"
         out.append(Region(name, mask, limits, reason))
     return out
+
+
+def named(reason: str, drugs: tuple[str, ...]) -> str:
+    """A reason of the statistics with the drugs by their names.
+
+    >>> named("drug 1 alone inhibits nothing", ("sorafenib", "celastrol"))
+    'sorafenib alone inhibits nothing'
+    """
+    return re.sub(r"\bdrug (\d)\b", lambda m: drugs[int(m[1]) - 1] if int(m[1]) <= len(drugs) else m[0], reason)
 
 
 def status_of(found: str) -> str:

@@ -9,10 +9,10 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.combination.regions import PARTNERS, normals, sign_words
-from rechallenge.assays.combination.scores import MethodName
+from rechallenge.assays.combination.scores import NAMES, MethodName
 from rechallenge.assays.combination.selectivity import selective, toxicity
 from rechallenge.assays.combination.surfaces import MATRIX, WINDOW, WINDOW_FREE
-from rechallenge.assays.combination.wells import DRUGS, SURFACE, each
+from rechallenge.assays.combination.wells import DRUGS, SURFACE, by_surface, each
 
 SYNERGY, ANTAGONISM, NONE, UNTESTED = "synergistic", "antagonistic", "no interaction shown", "not tested"
 COLUMNS = (
@@ -33,11 +33,18 @@ def shown(row: Any, alpha: float) -> str:
     return SYNERGY if row.score > 0 else ANTAGONISM
 
 
+def _methods(combinations: pd.DataFrame, method: str, alpha: float) -> str:
+    return (
+        "A combination was called synergistic or antagonistic where its mean excess over "
+        f"{NAMES.get(method, method)} differs from 0 (q at most {alpha:g}), within the achievable window where that is "
+        "known and was tested, else over the whole matrix; selective where it adds more over the better drug alone in "
+        "the tumour than in the normal model."
+    )
+
+
 @analysis(
     title="Combinations",
-    methods="A combination was called synergistic or antagonistic where its mean excess over {method} differs from 0 "
-    "(q <= {alpha:g}), within the achievable window where that is known and was tested, else over the whole matrix; "
-    "selective where it adds more over the better drug alone in the tumour than in the normal model.",
+    methods=_methods,
 )
 def combinations(
     synergy: pd.DataFrame,
@@ -60,11 +67,12 @@ def combinations(
     healthy = normals(models)
     mine = synergy[(synergy["method"] == method) & ~synergy["model"].isin(healthy)]
     rows = []
+    regions_of = by_surface(synergy_regions[synergy_regions["method"] == method])
+    healthy_of = by_surface(combination_selectivity)
     for key, part in mine.groupby(list(SURFACE), dropna=False, sort=True):
         named = dict(zip(SURFACE, key, strict=True))
         by = {row.region: row for row in each(part)}
-        places = synergy_regions[synergy_regions["method"] == method]
-        rows.append(_row(named, by, _of(places, named), _of(combination_selectivity, named), alpha))
+        rows.append(_row(named, by, regions_of(named), healthy_of(named), alpha))
     out = pd.DataFrame(rows)
     if out.empty:
         return pd.DataFrame(columns=list(COLUMNS))
@@ -74,16 +82,6 @@ def combinations(
     keys = keys.sort_values(["_tier", "_chosen", "_limit", *DRUGS, "model", *PARTNERS], kind="mergesort")
     out = keys.assign(rank=np.arange(1, len(keys) + 1)).reset_index(drop=True)
     return out.reindex(columns=list(COLUMNS))
-
-
-def _of(table: pd.DataFrame | None, named: dict[str, Any]) -> pd.DataFrame:
-    """The rows of one surface."""
-    if table is None:
-        return pd.DataFrame(columns=["status", "region", "sign", "problem", "normal_value"])
-    same = pd.Series(True, index=table.index)
-    for name, value in named.items():
-        same &= table[name].isna() if pd.isna(value) else table[name] == value
-    return table[same]
 
 
 def _window_word(row: Any, alpha: float) -> str:

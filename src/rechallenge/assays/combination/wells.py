@@ -8,7 +8,8 @@ belongs to that pair alone: its single agent was measured beside that partner.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,24 @@ ABSENT = frozenset(
 def each(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a table as named tuples."""
     yield from frame.itertuples()
+
+
+def by_surface(table: pd.DataFrame | None) -> Callable[[Any], pd.DataFrame]:
+    """A look-up of the rows of one surface, by anything that has the columns `SURFACE` (a row, a mapping)."""
+    if table is None:
+        return lambda row: pd.DataFrame()
+    groups = {_key(k): v for k, v in table.groupby(list(SURFACE), dropna=False, sort=False).indices.items()}
+
+    def rows(row: Any) -> pd.DataFrame:
+        named = row if isinstance(row, Mapping) else {name: getattr(row, name) for name in SURFACE}
+        return table.iloc[groups.get(_key(named[name] for name in SURFACE), [])]
+
+    return rows
+
+
+def _key(values: Iterable[Any]) -> tuple[Any, ...]:
+    """A key of a surface in which missing hours are equal to each other."""
+    return tuple(None if pd.isna(v) else v for v in values)
 
 
 def is_absent(name: object) -> bool:
@@ -80,12 +99,12 @@ def pairs_of(wells: pd.DataFrame) -> dict[str, list[tuple[str, ...]]]:
     """Model -> its drug pairs and triples, each in the order in which the table mostly names it (ties by name)."""
     named = wells.loc[wells["well_type"] != "blank", ["model", *DRUGS]]
     counts = named.value_counts(sort=False)
-    seen: dict[tuple[str, frozenset[str]], Counter[tuple[str, ...]]] = {}
+    seen: dict[tuple[str, tuple[str, ...]], Counter[tuple[str, ...]]] = {}
     for key, n in counts.items():
         model, *drugs = (str(k) for k in key)  # type: ignore[attr-defined]
         order = tuple(d for d in drugs if d)
         if len(order) > 1:
-            seen.setdefault((model, frozenset(order)), Counter())[order] += int(n)
+            seen.setdefault((model, tuple(sorted(order))), Counter())[order] += int(n)
     out: dict[str, list[tuple[str, ...]]] = {}
     for (model, _), orders in seen.items():
         out.setdefault(model, []).append(min(orders, key=lambda o: (-orders[o], o)))
@@ -93,49 +112,45 @@ def pairs_of(wells: pd.DataFrame) -> dict[str, list[tuple[str, ...]]]:
 
 
 def by_pair(wells: pd.DataFrame) -> pd.DataFrame:
-    """The wells once per pair that they belong to, drugs and doses in that pair's order.
+    """The wells once per pair (or triple) that they belong to, drugs and doses in that pair's order.
 
-    Blank wells are left out. A sham (one drug on both sides) keeps its two sides.
+    Blank wells are left out. To a triple belong the pairs inside it as well. A sham (one drug on both sides) keeps its
+    two sides.
     """
-    parts = []
-    used = wells[wells["well_type"] != "blank"]
+    used = wells[wells["well_type"] != "blank"].reset_index(drop=True)
     names = used[list(DRUGS)].to_numpy(dtype=object)
     doses = used[list(DOSES)].to_numpy(dtype=np.float64)
-    models = used["model"].to_numpy()
+    codes, sets = pd.factorize(
+        pd.Series([(m, *sorted(filter(None, n))) for m, n in zip(used["model"], names, strict=True)])
+    )
+    where = _positions(codes, sets)
+    rows, placed, drugs = [], [], []
     for model, pairs in pairs_of(wells).items():
-        mine = models == model
         for pair in pairs:
-            part = _members(used, names, doses, mine, pair)
-            if len(part):
-                parts.append(part)
-    if not parts:
+            parts = {tuple(sorted(c)) for k in range(len(pair) + 1) for c in combinations(pair, k)}
+            at = np.sort(np.concatenate([where.get((model, *part), _NONE) for part in parts]))
+            if len(set(pair)) < len(pair):
+                own = doses[at]
+            else:
+                own = np.zeros((len(at), len(LETTERS)))
+                for j, drug in enumerate(pair):
+                    own[:, j] = np.where(names[at] == drug, doses[at], 0.0).sum(axis=1)
+            rows.append(at)
+            placed.append(own)
+            drugs.append(np.broadcast_to(np.array([*pair, ""][: len(LETTERS)], dtype=object), (len(at), len(LETTERS))))
+    if not rows:
         return used.iloc[:0]
-    return pd.concat(parts, ignore_index=True)
-
-
-def _members(
-    used: pd.DataFrame, names: np.ndarray, doses: np.ndarray, mine: np.ndarray, pair: tuple[str, ...]
-) -> pd.DataFrame:
-    """Wells of a pair: those that name exactly its drugs, and those of single agents and vehicle that name no other."""
-    filled = names != ""
-    count = filled.sum(axis=1)
-    inside = np.isin(names, pair) | ~filled
-    same = np.array([sorted(str(n) for n in row if n) == sorted(pair) for row in names[mine]])
-    exact = np.zeros(len(used), dtype=bool)
-    exact[mine] = same
-    whole = mine & (exact | (inside.all(axis=1) & (count < 2)))
-    # three drugs: the pairs inside them are part of the surface as well
-    if len(pair) > 2:
-        whole |= mine & inside.all(axis=1)
-    at = np.flatnonzero(whole)
-    out = used.iloc[at].copy()
-    placed = np.zeros((len(at), len(LETTERS)))
-    for j, drug in enumerate(pair):
-        hit = names[at] == drug
-        placed[:, j] = np.where(hit, doses[at], 0.0).sum(axis=1)
-        if pair.count(drug) > 1:  # a sham: each side keeps its own dose
-            placed[:, j] = doses[at][:, j]
-    for j, (drug_column, dose_column) in enumerate(zip(DRUGS, DOSES, strict=True)):
-        out[drug_column] = pair[j] if j < len(pair) else ""
-        out[dose_column] = placed[:, j]
+    out = used.iloc[np.concatenate(rows)].reset_index(drop=True)
+    out[list(DRUGS)] = np.concatenate(drugs)
+    out[list(DOSES)] = np.concatenate(placed)
     return out
+
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def _positions(codes: np.ndarray, sets: Any) -> dict[Any, np.ndarray]:
+    """Rows of every set of drugs."""
+    order = np.argsort(codes, kind="stable")
+    bounds = np.searchsorted(codes[order], np.arange(len(sets) + 1))
+    return {key: order[bounds[i] : bounds[i + 1]] for i, key in enumerate(sets)}

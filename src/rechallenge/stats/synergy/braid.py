@@ -32,14 +32,20 @@ _TINY = 1e-9
 
 
 def braid(
-    dose_a: ArrayLike, dose_b: ArrayLike, id_a: float, id_b: float, n_a: float, n_b: float, kappa: float, e0: float,
-    e_a: float, e_b: float,
+    dose_a: ArrayLike, dose_b: ArrayLike, id_a: ArrayLike, id_b: ArrayLike, n_a: ArrayLike, n_b: ArrayLike,
+    kappa: ArrayLike, e0: ArrayLike, e_a: ArrayLike, e_b: ArrayLike,
 ) -> Floats:  # fmt: skip
-    """Inhibition at dose pairs; parameters as in the module's formula, with ``e_a``, ``e_b`` above ``e0``."""
-    full = max(e_a, e_b) - e0
+    """Inhibition at dose pairs; parameters as in the module's formula, with ``e_a``, ``e_b`` above ``e0``.
+
+    All arguments broadcast.
+    """
+    id_a, id_b, n_a, n_b, kappa, e0, e_a, e_b = (
+        np.asarray(v, dtype=np.float64) for v in (id_a, id_b, n_a, n_b, kappa, e0, e_a, e_b)
+    )
+    full = np.maximum(e_a, e_b) - e0
     g = np.sqrt(n_a * n_b)
 
-    def part(dose: ArrayLike, middle: float, slope: float, top: float) -> Floats:
+    def part(dose: ArrayLike, middle: Floats, slope: Floats, top: Floats) -> Floats:
         r = (top - e0) / full
         with np.errstate(divide="ignore", over="ignore"):
             t = slope * (np.log(np.asarray(dose, dtype=np.float64)) - np.log(middle))
@@ -80,12 +86,13 @@ class BraidFit:
         return braid(dose_a, dose_b, *self.parameters.tolist())
 
 
-def _natural(theta: Floats, e0: float | None) -> tuple[float, ...]:
-    base = float(theta[7]) if e0 is None else e0
-    ids, slopes = np.exp(theta[0:2]), np.exp(theta[2:4])
-    kappa = 2.0 * float(np.expm1(theta[4]))
-    tops = base + np.maximum(theta[5:7], _TINY)
-    return (*ids.tolist(), *slopes.tolist(), kappa, base, *tops.tolist())
+def _natural(theta: Floats, e0: float | None) -> tuple[Floats, ...]:
+    """Parameters in the order ``NAMES`` from transformed ones [..., 7 or 8], [...] each."""
+    base = theta[..., 7] if e0 is None else np.full(theta.shape[:-1], e0)
+    ids, slopes = np.exp(theta[..., 0:2]), np.exp(theta[..., 2:4])
+    kappa = 2.0 * np.expm1(theta[..., 4])
+    tops = base[..., None] + np.maximum(theta[..., 5:7], _TINY)
+    return ids[..., 0], ids[..., 1], slopes[..., 0], slopes[..., 1], kappa, base, tops[..., 0], tops[..., 1]
 
 
 def _limits(surface: Surface, e0: float | None, top: float) -> tuple[Floats, Floats]:
@@ -112,12 +119,21 @@ def _solve(
     def residual(theta: Floats) -> Floats:
         return np.asarray(root * (braid(a, b, *_natural(theta, e0)) - y))
 
+    def jacobian(theta: Floats) -> Floats:
+        """Forward differences of all parameters at once, backward where forward would leave the range."""
+        step = np.sqrt(np.finfo(float).eps) * np.maximum(1.0, np.abs(theta))
+        step = np.where(theta + step > high, -step, step)
+        moved = np.vstack([theta, theta + np.diag(step)])
+        values = braid(a, b, *(v[:, None] for v in _natural(moved, e0)))
+        return np.asarray((root * (values[1:] - values[0]) / step[:, None]).T)
+
     best: tuple[Floats, float, Floats] | None = None
     inside = 1e-6 * (high - low)
     for start in starts:
         found = optimize.least_squares(
-            residual, np.clip(start, low + inside, high - inside), bounds=(low, high), x_scale="jac", max_nfev=200
-        )
+            residual, np.clip(start, low + inside, high - inside), jacobian, bounds=(low, high), x_scale="jac",
+            max_nfev=200,
+        )  # fmt: skip
         if best is None or 2 * found.cost < best[1]:
             best = (np.asarray(found.x), 2 * float(found.cost), np.asarray(found.jac))
     if best is None:
@@ -174,7 +190,7 @@ def fit_braid(
     near = 1e-3 * (high - low)
     names = ("id_a", "id_b", "n_a", "n_b", "kappa", "e_a", "e_b", "e0")
     bounds = tuple(names[i] for i in np.flatnonzero((best < low + near) | (best > high - near)))
-    parameters = np.array(_natural(best, e0))
+    parameters = np.array([float(v) for v in _natural(best, e0)])
     ci_low = ci_high = p = nan
     status, why = "estimated", ""
     if "kappa" in bounds:

@@ -180,7 +180,8 @@ def combination_index(
     chosen, rows = _ray(surface, ratio)
     reasons = [text for ok, text in (identifiable(surface, d, seed=seed) for d in (0, 1)) if not ok]
     if rows.size < 3:
-        reasons.append(f"the ray of ratio {chosen:g} has {rows.size} combinations, the median effect needs three")
+        many = f"{rows.size} combination{'s' * (rows.size != 1)}"
+        reasons.append(f"the ray of ratio {chosen:g} has {many}, the median effect needs three")
     n = surface.n_replicates
     if reasons:
         return _nothing(chosen, fa, interval, "; ".join(reasons))

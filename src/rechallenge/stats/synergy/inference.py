@@ -28,6 +28,8 @@ Interval = Literal["jackknife", "replicate", "bootstrap", "bootstrap_t"]
 INTERVALS: tuple[Interval, ...] = ("jackknife", "replicate", "bootstrap", "bootstrap_t")
 #: Scores are given in per cent of inhibition.
 PERCENT = 100.0
+#: a spread below this (fraction of inhibition) is rounding, not scatter
+ROUNDING = 1e-10
 _N_BOOT = 999
 
 
@@ -183,14 +185,15 @@ def score(
     confidence: float = 0.95,
     margin: Margin = "measured",
     seed: int = 0,
+    known: Excess | None = None,
 ) -> Score:
     """Mean excess over a reference model with an interval over biological replicates.
 
     ``mask`` [m]: the combinations of the region (see ``within``), all by default; ``region``: its name. ``interval``:
     'jackknife' (default), 'replicate' (t interval over the scores of single replicates), 'bootstrap' (percentiles
     over resampled replicates, about 75 to 80 % coverage with three of them) or 'bootstrap_t'. p is for a score of 0;
-    for the two bootstrap methods it is the jackknife's. Raises ValueError for unknown options and a mask of the wrong
-    length.
+    for the two bootstrap methods it is the jackknife's. ``known``: the excess for ``leave_one_out`` weights where it
+    was computed before. Raises ValueError for unknown options and a mask of the wrong length.
     """
     if interval not in INTERVALS:
         raise ValueError(f"interval must be one of {INTERVALS}, got {interval!r}")
@@ -198,32 +201,35 @@ def score(
         raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
     n = surface.n_replicates
     region_ = region_cells(surface, mask)
-    result: Excess = excess(surface, method, leave_one_out(n), margin=margin, seed=seed)
-    known = region_ & np.isin(result.status, ("estimated", "bound"))
-    n_bound = int((known & (result.status == "bound")).sum())
-    missing = int(region_.sum() - known.sum())
+    result = excess(surface, method, leave_one_out(n), margin=margin, seed=seed) if known is None else known
+    judged = region_ & np.isin(result.status, ("estimated", "bound"))
+    n_bound = int((judged & (result.status == "bound")).sum())
+    missing = int(region_.sum() - judged.sum())
     nan = float("nan")
     made = Score(
-        method, region, nan, nan, nan, nan, nan, nan, n, int(known.sum()), n_bound, missing, interval, "not_estimable",
+        method, region, nan, nan, nan, nan, nan, nan, n, int(judged.sum()), n_bound, missing, interval, "not_estimable",
         result.reason or "the region holds no combination that can be judged",
     )  # fmt: skip
-    if not known.any():
+    if not judged.any():
         return made
-    theta = region_mean(result.excess, known)
+    theta = region_mean(result.excess, judged)
     if n == 1:
         reason = "one biological replicate: no interval and no test"
         return replace(made, score=float(theta[0]) * PERCENT, status="not_testable", reason=reason)
     if interval == "replicate":
-        values = region_mean(excess(surface, method, np.eye(n), margin=margin, seed=seed).excess, known)
+        values = region_mean(excess(surface, method, np.eye(n), margin=margin, seed=seed).excess, judged)
         centre = float(np.nanmean(values)) if np.isfinite(values).any() else nan
     else:
         values, centre = pseudo_values(theta), float(theta[0])
     fit = t_interval(np.asarray(centre), values, confidence)
     low, high, se, p = float(fit.lo), float(fit.hi), float(fit.se), float(fit.p_value)
     if interval == "bootstrap":
-        low, high, se = _bootstrap(surface, method, known, margin, confidence, seed)
+        low, high, se = _bootstrap(surface, method, judged, margin, confidence, seed)
     elif interval == "bootstrap_t":
         low, high, se = _bootstrap_t(centre, values, confidence, seed)
+    if float(fit.se) <= ROUNDING:
+        reason = "the replicates do not differ at all: no interval and no test"
+        return replace(made, score=centre * PERCENT, status="not_testable", reason=reason)
     status, reason = "estimated", ""
     if n_bound:
         status, reason = "bound", f"{n_bound} references are lower bounds: the score is at most this"
