@@ -50,6 +50,8 @@ TRUTH = {
     ("transfer", f"{RESISTANT} anti-IL6 vs IgG"): 1,
     ("transfer", f"{RESISTANT} freeze-thaw +IL6 vs freeze-thaw"): 1,
     ("transfer", f"{RESISTANT} + {LOW} +IL6 vs unmodified"): 1,
+    ("transfer", f"{RESISTANT} + {LOW} vs {RESISTANT}"): -1,
+    ("transfer", f"{RESISTANT} + {HIGH} vs {RESISTANT}"): 0,
     ("rescue", "apoptosis"): -1,
     ("rescue", "ROS"): -1,
     ("rescue", "ferroptosis"): 0,
@@ -83,12 +85,12 @@ rescue = "rescue.csv"
 
 
 def study(
-    *, seed: int = 0, replicates: int = 4, wells: int = 3, noise: float = 0.05, biology: float = 0.08
+    *, seed: int = 0, replicates: int = 5, wells: int = 3, noise: float = 0.05, biology: float = 0.05
 ) -> dict[str, pd.DataFrame]:
     """The four tables of the study by kind: combination, schedule, transfer, rescue.
 
-    `noise` is the SD of a well's ln viability, `biology` that of a condition between biological replicates; what is
-    shared by all conditions of a replicate is drawn beside it. The same seed gives the same tables.
+    `noise` is the SD of a well's ln viability, `biology` that of a condition between biological replicates. The same
+    seed gives the same tables.
     """
     rng = np.random.default_rng([seed, 3])
     pre = _wells({(p, "sorafenib", d): v for (p, d), v in SCHEDULE.items()}, replicates, wells, noise, biology, rng)
@@ -116,7 +118,7 @@ def _wells(
     biology: float,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Wells of every condition: its labels, replicate, viability; vehicle differs between replicates like the rest."""
+    """Wells of every condition: its labels, replicate, viability."""
     rows = []
     for replicate in range(1, replicates + 1):
         for condition, value in planted.items():
@@ -126,7 +128,7 @@ def _wells(
     return pd.DataFrame(rows)
 
 
-def write_study(folder: str | Path, *, seed: int = 0, replicates: int = 4) -> Path:
+def write_study(folder: str | Path, *, seed: int = 0, replicates: int = 5) -> Path:
     """Write the study into an empty or new `folder` and return it. Raises FileExistsError where a study is there."""
     folder = Path(folder)
     if (folder / "study.toml").exists():

@@ -102,7 +102,9 @@ def wells(
             for beside in (False, True):
                 log2 = np.log2(compounds["alone"].to_numpy()) * share
                 if beside:
-                    log2 = log2 + np.log2(anchor_alone) + (0.0 if normal else compounds["interaction"].to_numpy() * share)
+                    log2 = (
+                        log2 + np.log2(anchor_alone) + (0.0 if normal else compounds["interaction"].to_numpy() * share)
+                    )
                 value = np.exp2(log2) * np.exp(rng.normal(0, biology, n))
                 for plate in range(int(plate_of.max()) + 1):
                     here = np.flatnonzero(plate_of == plate)
@@ -136,7 +138,9 @@ def wells(
     return pd.concat(parts, ignore_index=True)
 
 
-def simulate(n: int = 1430, *, seed: int = 0, interaction: float = -0.9, lone_hits: int = 6, **options: object) -> Screen:
+def simulate(
+    n: int = 1430, *, seed: int = 0, interaction: float = -0.9, lone_hits: int = 6, **options: object
+) -> Screen:
     """A whole screen: `library` and its `wells` (options of `wells`)."""
     truth = library(n, interaction=interaction, lone_hits=lone_hits, seed=seed)
     return Screen(wells(truth, seed=seed, **options), truth)  # type: ignore[arg-type]

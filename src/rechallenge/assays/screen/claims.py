@@ -31,7 +31,9 @@ def chosen(screen_hits: pd.DataFrame) -> pd.DataFrame:
     parts = []
     told_of = screen_hits[(screen_hits["verdict"] != LEFT_OUT) & (screen_hits["role"] != "normal")]
     for _, part in told_of.groupby(["model", "anchor", "anchor_um"], sort=True):
-        surest = part.assign(_p=part["p_value"].fillna(2.0)).sort_values(["_p", "dose_um", "compound"], kind="mergesort")
+        surest = part.assign(_p=part["p_value"].fillna(2.0)).sort_values(
+            ["_p", "dose_um", "compound"], kind="mergesort"
+        )
         one = surest.drop_duplicates("compound").drop(columns="_p")
         told = (one["direction"] != 0) | (one["rank"] <= LEADS)
         parts.append(one if len(one) <= SMALL else one[told])

@@ -79,7 +79,9 @@ def screen_plate_maps(screen_wells: pd.DataFrame, screen_plates: pd.DataFrame) -
 
     keys = ["model", "plate", "replicate", "anchor", "anchor_um"]
     worst = screen_plates[["edge_effect", "row_effect", "column_effect"]].abs().max(axis=1)
-    order = screen_plates.assign(_worst=worst.fillna(-1.0)).sort_values(["_worst", *keys], ascending=[False] + [True] * 5)
+    order = screen_plates.assign(_worst=worst.fillna(-1.0)).sort_values(
+        ["_worst", *keys], ascending=[False] + [True] * 5
+    )
     chosen = order.head(PLATES)[keys]
     here = chosen.merge(screen_wells, on=keys, how="left")
     here = here[(here["well_type"] == "sample") & here["row"].notna() & here["score"].notna()].copy()
@@ -221,7 +223,8 @@ def screen_volcano(screen_hits: pd.DataFrame) -> Any:
     chart = alt.layer(
         zero.encode(alt.X("_draw_zero:Q")),
         base.mark_point(size=9).encode(_colour(data["verdict"]), tooltip=tips),
-        text.transform_filter("datum.interaction < 0").mark_text(align="left", dx=4, fontSize=SMALL)
+        text.transform_filter("datum.interaction < 0")
+        .mark_text(align="left", dx=4, fontSize=SMALL)
         .encode(alt.Y("_draw_label:Q"), text="name:N"),
         text.transform_filter("datum.interaction >= 0")
         .mark_text(align="right", dx=-4, fontSize=SMALL)

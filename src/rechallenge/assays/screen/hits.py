@@ -197,7 +197,11 @@ def _interactions(
         status = np.where(df > 0, "estimated", "not_testable")
         reason = np.where(df > 0, "", "one biological replicate of this compound: no test")
     else:
-        se = _library_scatter(effect, _level(one, two, np.fmax), bulk) if bulk.sum() >= LIBRARY else np.full(len(out), np.nan)
+        se = (
+            _library_scatter(effect, _level(one, two, np.fmax), bulk)
+            if bulk.sum() >= LIBRARY
+            else np.full(len(out), np.nan)
+        )
         out["library_scale"], out["df"] = np.nan, np.nan
         out["statistic"] = effect / se
         out["p_value"] = 2 * norm.sf(np.abs(out["statistic"]))
@@ -219,7 +223,11 @@ def _typed(out: pd.DataFrame, missing: Any, gone: Any, spent: Any) -> None:
     bound = spent & ~gone & ~missing & ((out["ci_high"] < 0) | (out["interaction"] < 0))
     for mask, status, why in (
         (missing, "not_estimable", "not measured in both arms of one replicate"),
-        (gone & ~missing, "not_estimable", "the compound alone leaves next to nothing, so there is nothing to sensitise"),
+        (
+            gone & ~missing,
+            "not_estimable",
+            "the compound alone leaves next to nothing, so there is nothing to sensitise",
+        ),
         (spent & ~gone & ~missing & ~bound, "not_estimable", "next to nothing is left with the anchor"),
     ):
         out.loc[mask, numbers] = np.nan

@@ -56,7 +56,9 @@ def tidy(screen: pd.DataFrame) -> pd.DataFrame:
     for name in ("dose_um", "signal"):
         out[name] = pd.to_numeric(screen[name]).astype("float64") if name in screen.columns else np.nan
     out["well_type"] = out["well_type"].str.casefold().where(out["well_type"] != "", "sample")
-    given = screen.assign(background_drug=screen.get("background_drug", ""), background_um=screen.get("background_um", 0))
+    given = screen.assign(
+        background_drug=screen.get("background_drug", ""), background_um=screen.get("background_um", 0)
+    )
     beside = has_anchor(given)
     out["anchor"] = given["background_drug"].astype(object).where(beside, "").map(as_text)
     out["anchor_um"] = pd.to_numeric(given["background_um"]).where(beside, 0.0).astype("float64")
@@ -73,7 +75,19 @@ def tidy(screen: pd.DataFrame) -> pd.DataFrame:
     shared = twice.groupby([out["model"], out["plate"], out["replicate"]]).transform("any")
     arm = out["anchor"] + out["anchor_um"].map(lambda v: f" {v:g}" if v else "")
     out["run"] = arm.where(shared, "")
-    order = ["model", "plate", "replicate", "run", "row", "column", "well", "anchor", "anchor_um", "compound", "dose_um"]
+    order = [
+        "model",
+        "plate",
+        "replicate",
+        "run",
+        "row",
+        "column",
+        "well",
+        "anchor",
+        "anchor_um",
+        "compound",
+        "dose_um",
+    ]
     return out.sort_values([*order, "signal"], kind="mergesort").reset_index(drop=True)
 
 
