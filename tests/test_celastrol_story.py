@@ -20,9 +20,7 @@ MODELS = pd.DataFrame(
     }
 )
 THERAPIES = pd.DataFrame({"therapy": ["sorafenib"]})
-EXPOSURES = pd.DataFrame(
-    {"drug": ["celastrol", "sorafenib"], "quantity": ["cmax_total"] * 2, "value": ["0.2", "4.0"]}
-)
+EXPOSURES = pd.DataFrame({"drug": ["celastrol", "sorafenib"], "quantity": ["cmax_total"] * 2, "value": ["0.2", "4.0"]})
 #: planted to be nothing: (table, what)
 QUIET = [k for k, v in celastrol.TRUTH.items() if v in (0, schedule.TOXIC)]
 
@@ -85,7 +83,8 @@ def test_the_same_seed_gives_the_same_tables() -> None:
 
 @pytest.mark.slow
 def test_error_rates_of_the_story() -> None:
-    """Over 60 studies: every planted contrast told in at least 95 %, no wrong sign, quiet ones called in 5 % at most."""
+    """Over 60 studies: every planted contrast told in at least 95 %, no wrong sign, quiet ones called in 5 % at
+    most."""
     n = 60
     found = [told(celastrol.study(seed=seed))[0] for seed in range(n)]
     for key, planted in celastrol.TRUTH.items():

@@ -47,7 +47,7 @@ def test_findings_and_their_order() -> None:
         "epalrestat": module.LEAD, "aspirin": module.NOTHING, "gefitinib": module.RESISTED,
         "metformin": module.OPPOSES, "sorafenib": module.RESISTED,
     }  # fmt: skip
-    assert list(out.index)[0] == "lefamulin" and list(out.index)[-1] == "sorafenib", "the therapy itself comes last"
+    assert out.index[0] == "lefamulin" and out.index[-1] == "sorafenib", "the therapy itself comes last"
     assert out["rank"].tolist() == list(range(1, 9)) and out.loc["sorafenib", "therapy"] == "yes"
     assert set(SUMMARIES["drugs"]) <= {*out.columns, "drug"}
 

@@ -372,7 +372,7 @@ def rescue_forest(rescue: pd.DataFrame) -> Any:
         return None
     table = rescue.copy()
     table["shown"] = table["pathway"].where(table["pathway"] != "", "not listed")
-    said = [table[c] for c in ("model", "treatment") if table[c].nunique() > 1]
+    said = [table[c] for c in ("model", "treatment") if len(set(table[c])) > 1]
     table["label"] = table["inhibitor"]
     for one in reversed(said):
         table["label"] = one + ", " + table["label"]

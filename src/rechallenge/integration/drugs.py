@@ -41,8 +41,8 @@ HARM = {
     "toxic by itself": "toxic by itself",
 }
 COLUMNS = (
-    "rank", "drug", "targets", "approved", "cmax_um", "cmax_free_um", "achievable", "toxicity", "best_evidence", "summary",
-    "finding", "synergistic", "selective", "reverses", "dose_um", "best_level", "best_q", "streams_for",
+    "rank", "drug", "targets", "approved", "cmax_um", "cmax_free_um", "achievable", "toxicity", "best_evidence",
+    "summary", "finding", "synergistic", "selective", "reverses", "dose_um", "best_level", "best_q", "streams_for",
     "streams_against", "n_claims", "therapy",
 )  # fmt: skip
 _TO_UM = {"nM": 1e-3, "µM": 1.0, "uM": 1.0, "mM": 1e3}
@@ -51,9 +51,9 @@ _TO_UM = {"nM": 1e-3, "µM": 1.0, "uM": 1.0, "mM": 1e3}
 @analysis(
     title="Drugs and what they do for the therapies in question",
     methods="Drugs were ranked by their claims: those that restored sensitivity in an intervention and were not "
-    "contradicted first, then by the number of streams that agree and the smallest q-value; the therapies themselves come "
-    "last. Whether a dose is achievable compares the lowest effective dose with plasma concentrations of the study or of "
-    "the knowledge tables.",
+    "contradicted first, then by the number of streams that agree and the smallest q-value; the therapies themselves "
+    "come last. Whether a dose is achievable compares the lowest effective dose with plasma concentrations of the "
+    "study or of the knowledge tables.",
 )
 def drugs(
     evidence: pd.DataFrame, therapies: pd.DataFrame | None = None, exposures: pd.DataFrame | None = None
@@ -94,8 +94,8 @@ def drugs(
 
 
 def _by_drug(claims: pd.DataFrame, therapies: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
-    """drug -> its claims; of a pair of one therapy and another drug the claims are the other drug's. One drug written in
-    several ways (as the knowledge tables know them) is one, under its most frequent name."""
+    """drug -> its claims; of a pair of one therapy and another drug the claims are the other drug's. One drug written
+    in several ways (as the knowledge tables know them) is one, under its most frequent name."""
     from rechallenge.knowledge.resolve import drugs as resolve
 
     known = {str(t).casefold() for t in therapies["therapy"]} if therapies is not None else set()
@@ -146,10 +146,11 @@ def _row(drug: str, mine: pd.DataFrame, exposures: pd.DataFrame | None) -> dict[
     for_, against = (effects[effects["direction"] == sign] for sign in (-1, 1))
     dose = _lowest_dose(drug, for_)
     knowledge = _knowledge(drug, dose, exposures)
+    liver = knowledge.pop("liver")
     row: dict[str, Any] = {
         "drug": drug,
         **knowledge,
-        "toxicity": _toxicity(mine, knowledge.pop("liver")),
+        "toxicity": _toxicity(mine, liver),
         "finding": finding,
         "synergistic": _synergistic(mine),
         "selective": _selective(mine),

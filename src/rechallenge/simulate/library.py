@@ -1,9 +1,9 @@
 """A simulated library screen beside an anchor drug: plates with position effects, planted sensitisers, toxic compounds.
 
-384-well plates, compounds in columns 3 to 22, vehicle in columns 1, 2 and 23 (half of column 2 and 23 holds the positive
-control), blanks in column 24. Every plate of the library is run with and without the anchor drug in every biological
-replicate. All numbers here are planted by us; the shape of the library (1,430 compounds, of which three pleuromutilins
-sensitise) is that of a published screen beside sorafenib.
+384-well plates, compounds in columns 3 to 22, vehicle in columns 1, 2 and 23 (half of column 2 and 23 holds the
+positive control), blanks in column 24. Every plate of the library is run with and without the anchor drug in every
+biological replicate. All numbers here are planted by us; the shape of the library (1,430 compounds, of which three
+pleuromutilins sensitise) is that of a published screen beside sorafenib.
 """
 
 from __future__ import annotations
@@ -86,7 +86,8 @@ def wells(
     is the share of signal lost in edge wells, `edge_scatter` its relative SD between plates, `gradient` the share
     gained from first to last column, with a sign of its own on every plate. With several `doses_um` the planted effects
     hold at the highest and shrink in proportion to log dose below it (none at a tenth of the lowest). `normal` plants
-    no interaction (normal cells). Compounds are laid out at random, differently in each library, the same in all plates.
+    no interaction (normal cells). Compounds are laid out at random, differently in each library, the same in all
+    plates.
     """
     rng = np.random.default_rng([seed, 2])
     n = len(compounds)

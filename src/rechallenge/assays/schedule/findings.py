@@ -22,7 +22,6 @@ from rechallenge.assays.schedule.contrasts import (
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
-
 _SIGN = {RESTORES: -1, RESTORES_TOXIC: -1, PROTECTS: 1}
 
 
@@ -153,7 +152,7 @@ def schedule_forest(schedule: pd.DataFrame) -> Any:
     if table.empty:
         return None
     table["shown"] = table["kind"].map(kinds)
-    several = table["model"].nunique() > 1
+    several = len(set(table["model"])) > 1
     table["label"] = table["model"] + ": " + table["contrast"] if several else table["contrast"]
     again = table.groupby("label").cumcount()
     table["label"] = table["label"].where(again == 0, table["label"] + " (" + (again + 1).astype(str) + ")")

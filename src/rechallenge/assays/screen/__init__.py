@@ -1,9 +1,9 @@
 """Library screen beside an anchor drug: which compounds, and which classes of them, make its response stronger?
 
 Hundreds to thousands of compounds on plates with and without the drug in question, one or several doses, one or several
-replicates. `screen_wells` puts wells on one scale, `screen_plates` judges the plates, `screen_hits` gives every compound
-its interaction with the anchor, its toxicity, selectivity and whether patients reach the dose, and `screen_classes` asks
-which classes are shifted as a whole.
+replicates. `screen_wells` puts wells on one scale, `screen_plates` judges the plates, `screen_hits` gives every
+compound its interaction with the anchor, its toxicity, selectivity and whether patients reach the dose, and
+`screen_classes` asks which classes are shifted as a whole.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a screen says of compounds, of pairs with the anchor drug and of targets, as rows of Evidence.
 
-Properties of a compound are claims of their own, told apart by the first word of `contrast`: `synergy` (its
-interaction with the anchor), `selectivity` (against normal cells), `achievable` (can a patient have the dose; knowledge).
+Properties of a compound are claims of their own, told apart by the first word of `contrast`: `synergy` (its interaction
+with the anchor), `selectivity` (against normal cells), `achievable` (can a patient have the dose; knowledge).
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def chosen(screen_hits: pd.DataFrame) -> pd.DataFrame:
 
 @claims(title="Compounds that sensitise to the anchor drug")
 def screen_claims(screen_hits: pd.DataFrame) -> pd.DataFrame:
-    """Claims per compound: it sensitises (-1) or antagonises (+1) or nothing is shown (0); for hits also of the pair with
-    the anchor, of selectivity where normal cells were screened, and of whether patients reach the dose."""
+    """Claims per compound: it sensitises (-1) or antagonises (+1) or nothing is shown (0); for hits also of the pair
+    with the anchor, of selectivity where normal cells were screened, and of whether patients reach the dose."""
     rows: list[dict[str, Any]] = []
     for row in chosen(screen_hits).itertuples():
         hit = row.direction != 0

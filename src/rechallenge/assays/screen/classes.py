@@ -1,9 +1,9 @@
 """Is a class of compounds shifted as a whole? Classes by name, target and ATC code, against the rest of the library.
 
-The question is competitive: do the members of a class rank beyond what as many compounds drawn at random from the library
-would? Statistics become normal scores of their ranks (van der Waerden 1952, Indagationes Mathematicae 14, 453-458), so
-that one extreme compound cannot carry a class by its size and the mean score of k of N compounds is close to normal with
-variance (1 - k/N) / k also for k of 2 or 3, whatever the statistics are distributed like.
+The question is competitive: do the members of a class rank beyond what as many compounds drawn at random from the
+library would? Statistics become normal scores of their ranks (van der Waerden 1952, Indagationes Mathematicae 14,
+453-458), so that one extreme compound cannot carry a class by its size and the mean score of k of N compounds is close
+to normal with variance (1 - k/N) / k also for k of 2 or 3, whatever the statistics are distributed like.
 """
 
 from __future__ import annotations
@@ -50,9 +50,10 @@ def normal_scores(values: ArrayLike) -> NDArray[np.float64]:
 def _methods(screen_classes: pd.DataFrame, alpha: float, min_class: int, **_: Any) -> str:
     kinds = [KINDS[k] for k in KINDS if k in set(screen_classes["kind"])]
     return (
-        f"Classes of at least {min_class} compounds ({', '.join(kinds)}) were tested against the rest of the library by "
-        "the mean of the normal scores of their members' interaction statistics (van der Waerden's scores, Indagationes "
-        f"Mathematicae 14, 453-458, 1952; a competitive test, {GOEMAN}); classes of the same members count once, and "
+        f"Classes of at least {min_class} compounds ({', '.join(kinds)}) were tested against the rest of the library "
+        "by the mean of the normal scores of their members' interaction statistics (van der Waerden's scores, "
+        f"Indagationes Mathematicae 14, 453-458, 1952; a competitive test, {GOEMAN}); classes of the same members "
+        "count once, and "
         f"q-values are over the classes of a model and anchor dose, called at {alpha:g}."
     )
 
@@ -154,7 +155,7 @@ def _classes(about: pd.DataFrame, compounds: list[str], least: int) -> Iterator[
     for members, names in same.items():
         (kind, name), others = names[0], names[1:]
         target = next((n for k, n in names if k == "target"), "")
-        inhibit = bool(target) and all(target in split(known.at[m, "inhibits"]) for m in members)
+        inhibit = bool(target) and all(target in split(known.loc[m, "inhibits"]) for m in members)
         yield {
             "kind": kind,
             "name": name,

@@ -90,7 +90,7 @@ def controls_there(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]
             "this is not the name of a well; position effects cannot be seen or taken off there.",
             "Write row letter and column, e.g. B03.",
             column="well",
-            value=str(frame.at[unknown[0], "well"]),
+            value=str(frame.loc[unknown[0], "well"]),
             severity="warning",
             count=len(unknown),
             **place(frame, unknown[0]),

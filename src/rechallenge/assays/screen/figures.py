@@ -89,7 +89,7 @@ def screen_plate_maps(screen_wells: pd.DataFrame, screen_plates: pd.DataFrame) -
         return None
     here["before"] = here["score"] + here["position_effect"]
     here["after"] = here["score"]
-    several = here["model"].nunique() > 1
+    several = len(set(here["model"])) > 1
     arms = [arm_of(a, u) for a, u in zip(here["anchor"], here["anchor_um"], strict=True)]
     known = [m in p for m, p in zip(here["model"], here["plate"], strict=True)]
     here["panel"] = here["plate"].where(np.array(known) | (not several), here["model"] + ", " + here["plate"])
@@ -191,9 +191,9 @@ def _spread(values: pd.Series, named: pd.Series, group: pd.Series, gap: float) -
 @figure(
     title="Interaction of every compound with the anchor drug",
     caption="Interaction (log2 of viability with both over that expected of both alone) against its p-value, one point "
-    "per compound and dose. Left: the compound sensitises. Named are at most ten of the surest hits of a screen; at most "
-    "four screens are drawn. A p-value below 10⁻¹⁵ is drawn there. With one replicate p is against the scatter of the "
-    "library.",
+    "per compound and dose. Left: the compound sensitises. Named are at most ten of the surest hits of a screen; at "
+    "most four screens are drawn. A p-value below 10⁻¹⁵ is drawn there. With one replicate p is against the scatter of "
+    "the library.",
 )
 def screen_volcano(screen_hits: pd.DataFrame) -> Any:
     """Interaction against -log10 p with the names of hits."""
@@ -336,5 +336,5 @@ def screen_class_members(screen_classes: pd.DataFrame, screen_hits: pd.DataFrame
             base.transform_filter("datum.part === 'mean'").mark_tick(orient="vertical", thickness=1.4, size=9),
             base.transform_filter("datum.part === 'compound'").mark_point(size=14, filled=False),
         ).properties(width=170, height=alt.Step(11))
-        charts["screen_classes" if table["panel"].nunique() == 1 else f"screen_classes_{number}"] = sized(chart, DOUBLE)
+        charts["screen_classes" if len(set(table["panel"])) == 1 else f"screen_classes_{number}"] = sized(chart, DOUBLE)
     return charts or None

@@ -4,10 +4,10 @@
 
 (Bliss independence on the log scale; below 0 the compound sensitises). Each arm is on the scale of its own vehicle or
 median compound, so the anchor's own effect is off already, and the interaction is the difference of a compound's scores
-in the two arms. With replicates its variance is moderated over the library; what all replicates share by position on the
-plate shows as a library whose interactions scatter more than its replicates say, and standard errors are widened by that
-factor. With one replicate a compound is set against the scatter of the library, which tells a lead from the
-bulk and nothing of whether it repeats.
+in the two arms. With replicates its variance is moderated over the library; what all replicates share by position on
+the plate shows as a library whose interactions scatter more than its replicates say, and standard errors are widened by
+that factor. With one replicate a compound is set against the scatter of the library, which tells a lead from the bulk
+and nothing of whether it repeats.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ KILLING = -0.5
 BLOCK, INDEPENDENT, ONCE = "replicate as block", "independent arms", "one replicate, against the library"
 KEYS = ["compound", "dose_um"]
 COLUMNS = (
-    "model", "role", "compound", "dose_um", "anchor", "anchor_um", "rank", "interaction", "se", "df", "ci_low", "ci_high",
-    "statistic", "p_value", "q_value", "p_compound", "q_compound", "n", "n_wells", "alone", "alone_ci_low",
+    "model", "role", "compound", "dose_um", "anchor", "anchor_um", "rank", "interaction", "se", "df", "ci_low",
+    "ci_high", "statistic", "p_value", "q_value", "p_compound", "q_compound", "n", "n_wells", "alone", "alone_ci_low",
     "alone_ci_high", "both", "anchor_alone", "toxicity", "normal_model", "normal_alone", "normal_both",
     "normal_interaction", "selective", "selective_p_value", "achievable", "cmax_um", "cmax_free_um", "drug", "class",
     "target", "atc", "excluded", "library_scale", "confidence", "design", "direction", "verdict", "status", "reason",
@@ -64,7 +64,8 @@ def _methods(screen_hits: pd.DataFrame, alpha: float, confidence: float, exclude
     if ONCE in designs:
         text += (
             "Where there was one replicate, an interaction was set against the robust scatter of the library "
-            "(compounds that kill by themselves against their like): such a p-value ranks leads within the library and does not say that they repeat. "
+            "(compounds that kill by themselves against their like): such a p-value ranks leads within the library and "
+            "does not say that they repeat. "
         )
     text += (
         f"q-values (doi:10.1111/j.2517-6161.1995.tb02031.x) are over the compounds of a model and anchor dose, called "
@@ -97,15 +98,16 @@ def screen_hits(
     `interaction` (log2; below 0 = sensitises) has a moderated t test over biological replicates: paired by replicate
     where both arms have the same labels, else of independent arms. `library_scale` is the factor by which standard
     errors were widened (1 = none; off with `widen` false or in libraries under 50 compounds). With one replicate the
-    status is "not_testable" and `p_value` against the library's own scatter. `q_value` is over all rows of a model
-    and anchor dose that are not `excluded`; `p_compound` and `q_compound` are per compound: Bonferroni over its doses,
-    then over compounds. `alone`, `both` and `anchor_alone` are fractions of vehicle. `toxicity`: "kills by itself" where
+    status is "not_testable" and `p_value` against the library's own scatter. `q_value` is over all rows of a model and
+    anchor dose that are not `excluded`; `p_compound` and `q_compound` are per compound: Bonferroni over its doses, then
+    over compounds. `alone`, `both` and `anchor_alone` are fractions of vehicle. `toxicity`: "kills by itself" where
     `alone` is under `toxic` and its interval under 1, "kills normal cells" by the same measure in models of role
     normal, "none shown" or "unknown". `selective`: "yes" where a sensitiser interacts more in this model than in normal
     cells (p < `alpha`) and leaves those alive with the anchor, "no" where it kills them or sensitises them as well,
-    "not shown" between, "unknown" without a normal model, empty where it does not sensitise. Status "censored": all cells are gone with the anchor and
-    `ci_high` is a bound; "not_estimable": the compound alone leaves nothing. `exclude` names compounds, classes, ATC
-    codes or "anticancer". Raises NotApplicable where no compound was tested with and without the anchor.
+    "not shown" between, "unknown" without a normal model, empty where it does not sensitise. Status "censored": all
+    cells are gone with the anchor and `ci_high` is a bound; "not_estimable": the compound alone leaves nothing.
+    `exclude` names compounds, classes, ATC codes or "anticancer". Raises NotApplicable where no compound was tested
+    with and without the anchor.
     """
     wells = screen_wells[(screen_wells["well_type"] == "sample") & (screen_wells["excluded"] == "")]
     every = screen_wells[screen_wells["well_type"] == "sample"]
@@ -259,7 +261,8 @@ def _moments(values: Floats) -> tuple[Floats, Floats, Floats]:
 
 
 def _level(one: pd.DataFrame, two: pd.DataFrame, join: Any = np.fmin) -> Floats:
-    """What the scatter of a compound may depend on: the lower (or by `join` the higher) of its two levels, held within the bulk of the library, as a trend says nothing beyond it."""
+    """What the scatter of a compound may depend on: the lower (or by `join` the higher) of its two levels, held within
+    the bulk of the library, as a trend says nothing beyond it."""
     lower = join(_moments(one.to_numpy())[1], _moments(two.to_numpy())[1])
     known = lower[np.isfinite(lower)]
     return np.clip(lower, *np.quantile(known, [0.01, 0.99])) if known.size else lower

@@ -63,7 +63,7 @@ def tidy(screen: pd.DataFrame) -> pd.DataFrame:
     out["anchor"] = given["background_drug"].astype(object).where(beside, "").map(as_text)
     out["anchor_um"] = pd.to_numeric(given["background_um"]).where(beside, 0.0).astype("float64")
     for name in ("model", "replicate"):  # a blank well belongs to its plate
-        known = out[out[name] != ""].groupby("plate")[name].agg(lambda v: v.iloc[0] if v.nunique() == 1 else "")
+        known = out[out[name] != ""].groupby("plate")[name].agg(lambda v: v.iloc[0] if len(set(v)) == 1 else "")
         out[name] = out[name].where(out[name] != "", out["plate"].map(known).fillna(""))
     out["replicate"] = out["replicate"].where(out["replicate"] != "", "1")
     places = {w: parse_well(w) for w in out["well"].unique()}
@@ -107,13 +107,14 @@ def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: 
 
     `score` is log2 of the net signal (less blank) over the reference of its arm on the plate, position effect taken
     off: 0 is "as the reference with the same anchor". `viability` is a fraction of the vehicle wells of the same arm on
-    the plate (of those off its edge where there are four; of the median compound where there are none). `normalise`: "controls" refers to the vehicle wells, with
-    nothing said of position; "median" to the median compound of the plate; "polish" and "smooth" also take off row and
-    column effects or a smooth surface. "auto" takes "polish" where most plates of a model hold at least 24 wells of
-    which at least half are different compounds, over at least 4 rows and 4 columns, and where the median compound
-    answers to the anchor as vehicle does (within 0.3 log2), else "controls". A net signal below `floor` of vehicle is
-    set to it and marked `floored`. Wells that are not used keep their place with the reason in `excluded`. Raises
-    NotApplicable where no well holds a compound, ValueError where `floor` is not between 0 and 1.
+    the plate (of those off its edge where there are four; of the median compound where there are none). `normalise`:
+    "controls" refers to the vehicle wells, with nothing said of position; "median" to the median compound of the plate;
+    "polish" and "smooth" also take off row and column effects or a smooth surface. "auto" takes "polish" where most
+    plates of a model hold at least 24 wells of which at least half are different compounds, over at least 4 rows and 4
+    columns, and where the median compound answers to the anchor as vehicle does (within 0.3 log2), else "controls". A
+    net signal below `floor` of vehicle is set to it and marked `floored`. Wells that are not used keep their place with
+    the reason in `excluded`. Raises NotApplicable where no well holds a compound, ValueError where `floor` is not
+    between 0 and 1.
     """
     if not 0 < floor < 1:
         raise ValueError(f"floor is a fraction of vehicle between 0 and 1, got {floor}")
@@ -137,7 +138,7 @@ def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: 
     with np.errstate(invalid="ignore", divide="ignore"):
         wells["level"] = np.log2(wells["net"].clip(lower=low) / whole).where(used)
     wells["position_effect"], wells["score"], wells["normalised_by"] = 0.0, np.nan, ""
-    for model, part in wells.groupby("model", sort=True):
+    for _, part in wells.groupby("model", sort=True):
         how = _auto(part) if normalise == "auto" else normalise
         wells.loc[part.index, "normalised_by"] = how
         for _, plate in part.groupby(["plate", "replicate", "run"], sort=True):

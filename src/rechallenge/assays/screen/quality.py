@@ -14,7 +14,8 @@ ZHANG_1999 = "doi:10.1177/108705719900400206"
 ZHANG_2007 = "doi:10.1177/1087057107300645"
 B_SCORE = "doi:10.1177/1087057103258285"
 COLUMNS = (
-    "model", "plate", "replicate", "anchor", "anchor_um", "n_sample", "n_vehicle", "n_positive", "n_blank", "n_excluded",
+    "model", "plate", "replicate", "anchor", "anchor_um", "n_sample", "n_vehicle", "n_positive", "n_blank",
+    "n_excluded",
     "vehicle_mean", "vehicle_cv", "sample_median", "library_shift", "sample_sd", "signal_to_background",
     "window_against", "z_prime", "robust_z_prime", "ssmd", "edge_effect", "row_effect", "column_effect", "position",
     "normalised_by", "verdict", "remarks", "status", "reason",

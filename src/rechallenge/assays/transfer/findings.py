@@ -147,7 +147,7 @@ def transfer_forest(transfer: pd.DataFrame) -> Any:
         return None
     table = transfer.copy()
     where = table["model"] + ", " + table["drug"]
-    table["label"] = table["contrast"] if where.nunique() == 1 else where + ": " + table["contrast"]
+    table["label"] = table["contrast"] if len(set(where)) == 1 else where + ": " + table["contrast"]
     again = table.groupby("label").cumcount()
     table["label"] = table["label"].where(again == 0, table["label"] + " (" + (again + 1).astype(str) + ")")
     table["note"] = table["status"].str.replace("_", " ")
