@@ -10,7 +10,9 @@ inhibitors take back the killing by the high dose, are planted by us (`TRUTH`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,7 +113,7 @@ def study(
 
 
 def _wells(
-    planted: dict[tuple[object, ...], float],
+    planted: Mapping[Any, float],
     replicates: int,
     wells: int,
     noise: float,

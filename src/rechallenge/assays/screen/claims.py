@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.analysis import claims
+from rechallenge.assays.screen.contract import each
 from rechallenge.assays.screen.hits import LEFT_OUT, ONCE
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
@@ -45,7 +46,7 @@ def screen_claims(screen_hits: pd.DataFrame) -> pd.DataFrame:
     """Claims per compound: it sensitises (-1) or antagonises (+1) or nothing is shown (0); for hits also of the pair
     with the anchor, of selectivity where normal cells were screened, and of whether patients reach the dose."""
     rows: list[dict[str, Any]] = []
-    for row in chosen(screen_hits).itertuples():
+    for row in each(chosen(screen_hits)):
         hit = row.direction != 0
         drug = {"entity": row.compound, "entity_type": "drug"}
         rows.append({**drug, **_interaction(row)})
@@ -167,7 +168,7 @@ def screen_target_claims(screen_classes: pd.DataFrame) -> pd.DataFrame:
     """One claim per target of which every screened member is an inhibitor and whose inhibitors are shifted together:
     where they sensitise the gene promotes resistance (+1), where they antagonise it opposes it (-1)."""
     rows = []
-    for row in screen_classes[(screen_classes["inhibits"] != "") & (screen_classes["direction"] != 0)].itertuples():
+    for row in each(screen_classes[(screen_classes["inhibits"] != "") & (screen_classes["direction"] != 0)]):
         role = "promotes resistance" if row.direction < 0 else "opposes resistance"
         does = "sensitise to" if row.direction < 0 else "antagonise"
         rows.append(

@@ -82,7 +82,7 @@ def screen_classes(
 
     about = annotate(screen_wells)
     rows: list[dict[str, Any]] = []
-    for family, part in screen_hits.groupby(["model", "anchor", "anchor_um"], sort=True):
+    for key, part in screen_hits.groupby(["model", "anchor", "anchor_um"], sort=True):
         usable = part[(part["excluded"] == "") & part["statistic"].notna()]
         one = usable.groupby("compound", sort=True).agg(
             statistic=("statistic", "mean"), interaction=("interaction", "mean"), hits=("direction", "sum"),
@@ -97,11 +97,11 @@ def screen_classes(
             members = np.array([at[c] for c in named.pop("members")])
             k = len(members)
             z = float(score[members].mean() / np.sqrt((1 - k / len(one)) / k)) if k < len(one) else float("nan")
-            order = members[np.argsort(column["statistic"][members] * (1 if z < 0 else -1), kind="stable")]
+            ranked = members[np.argsort(column["statistic"][members] * (1 if z < 0 else -1), kind="stable")]
             shift = column["interaction"]
             rows.append(
                 {
-                    **dict(zip(("model", "anchor", "anchor_um"), family, strict=True)),
+                    **dict(zip(("model", "anchor", "anchor_um"), key, strict=True)),
                     **named,
                     "size": k,
                     "library": len(one),
@@ -109,7 +109,7 @@ def screen_classes(
                     "statistic": z,
                     "n_hits": int((np.sign(column["hits"][members]) == np.sign(z)).sum()),
                     "n": k,
-                    "members": "; ".join(f"{one.index[i]} ({shift[i]:+.2f})" for i in order),
+                    "members": "; ".join(f"{one.index[i]} ({shift[i]:+.2f})" for i in ranked),
                     "source_rows": join_rows(column["rows"][members]),
                 }
             )
@@ -153,12 +153,12 @@ def _classes(about: pd.DataFrame, compounds: list[str], least: int) -> Iterator[
         if len(found[name]) >= least:
             same.setdefault(tuple(found[name]), []).append(name)
     for members, names in same.items():
-        (kind, name), others = names[0], names[1:]
+        (kind, title), others = names[0], names[1:]
         target = next((n for k, n in names if k == "target"), "")
-        inhibit = bool(target) and all(target in split(known.loc[m, "inhibits"]) for m in members)
+        inhibit = bool(target) and all(target in split(str(known.loc[m, "inhibits"])) for m in members)
         yield {
             "kind": kind,
-            "name": name,
+            "name": title,
             "also": "; ".join(f"{KINDS[k]} {n}" for k, n in others),
             "members": list(members),
             "inhibits": target if inhibit else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,11 @@ WELL_TYPES = ("sample", "vehicle", "blank", "positive")
 NO_ANCHOR = frozenset({"", "none", "no", "vehicle", "dmso", "control", "ctrl", "untreated", "solvent", "medium", "-"})
 #: wells of these types hold no compound of the library
 BARE = ("well_type", ("vehicle", "blank", "positive"))
+
+
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
 
 
 def has_anchor(frame: pd.DataFrame) -> pd.Series:

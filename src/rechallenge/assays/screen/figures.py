@@ -9,6 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.assays.screen.classes import KINDS, NOTHING
+from rechallenge.assays.screen.contract import each
 from rechallenge.assays.screen.hits import ANTAGONISES, KILLS, LEFT_OUT, SENSITISES, TOXIC_TOO, UNTESTED
 from rechallenge.assays.screen.hits import NOTHING as NO_INTERACTION
 
@@ -305,8 +306,8 @@ def screen_class_members(screen_classes: pd.DataFrame, screen_hits: pd.DataFrame
             & (screen_hits["anchor_um"] == first["anchor_um"])
         ]
         mean = mine.groupby("compound")["interaction"].mean()
-        rows = []
-        for row in part.itertuples():
+        rows: list[dict[str, Any]] = []
+        for row in each(part):
             kind = "" if row.kind == "class" else f" ({KINDS[row.kind]})"
             label = f"{row.name}{kind}, n = {row.size}"
             label = label if label not in {r["label"] for r in rows} else f"{label} [{row.rank}]"
@@ -325,7 +326,7 @@ def screen_class_members(screen_classes: pd.DataFrame, screen_hits: pd.DataFrame
             alt.X("interaction:Q", title="Interaction (log2)"),
             alt.Color(
                 "called:N",
-                title=panel,
+                title=str(panel),
                 scale=alt.Scale(domain=there, range=[paint.get(c, WONG["vermillion"]) for c in there]),
             ),
             tooltip=["label:N", "compound:N", "interaction:Q", "p_value:Q", "q_value:Q"],

@@ -12,7 +12,7 @@ and nothing of whether it repeats.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.screen.annotate import annotate, excluded, reachable
+from rechallenge.assays.screen.contract import each
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.moderated import squeeze_var
 from rechallenge.stats.multiplicity import bh
@@ -114,7 +115,8 @@ def screen_hits(
     about = annotate(screen_wells)
     left_out = excluded(about, exclude)
     parts = []
-    for (model, anchor, dose), _ in every[every["anchor"] != ""].groupby(["model", "anchor", "anchor_um"], sort=True):
+    for key, _ in every[every["anchor"] != ""].groupby(["model", "anchor", "anchor_um"], sort=True):
+        model, anchor, dose = str(key[0]), str(key[1]), float(str(key[2]))
         mine = wells[wells["model"] == model]
         beside = mine[(mine["anchor"] == anchor) & (mine["anchor_um"] == dose)]
         plain = mine[mine["anchor"] == ""]
@@ -123,7 +125,7 @@ def screen_hits(
         part = _interactions(plain, beside, confidence, set(left_out), widen)
         part.insert(0, "model", model)
         part["anchor"], part["anchor_um"] = anchor, dose
-        part["anchor_alone"] = _anchor_alone(screen_wells, str(model), str(anchor), float(dose))
+        part["anchor_alone"] = _anchor_alone(screen_wells, model, anchor, dose)
         parts.append(part)
     if not parts:
         raise NotApplicable("no compound was screened with and without an anchor drug in one model")
@@ -142,7 +144,7 @@ def screen_hits(
     out["confidence"] = confidence
     role = {} if models is None else dict(zip(models["model"], models["role"], strict=True))
     out["role"] = out["model"].map(role).fillna("")
-    out["verdict"] = [_verdict(row, alpha) for row in out.itertuples()]
+    out["verdict"] = [_verdict(row, alpha) for row in each(out)]
     out["direction"] = out["verdict"].map({SENSITISES: -1, TOXIC_TOO: -1, ANTAGONISES: 1}).fillna(0).astype(int)
     out["selective"] = out["selective"].where(out["direction"] < 0, "")
     # the strongest sensitiser first; what cannot be ranked last
@@ -245,7 +247,7 @@ def _typed(out: pd.DataFrame, missing: Any, gone: Any, spent: Any) -> None:
     out.loc[censored, "ci_low"] = -np.inf
 
 
-def _by_replicate(arm: pd.DataFrame, value: str, how: str = "mean") -> pd.DataFrame:
+def _by_replicate(arm: pd.DataFrame, value: str, how: Literal["mean", "max"] = "mean") -> pd.DataFrame:
     """Technical wells averaged: compound and dose x replicate."""
     return arm.astype({value: "float64"}).pivot_table(index=KEYS, columns="replicate", values=value, aggfunc=how)
 
@@ -265,7 +267,7 @@ def _level(one: pd.DataFrame, two: pd.DataFrame, join: Any = np.fmin) -> Floats:
     the bulk of the library, as a trend says nothing beyond it."""
     lower = join(_moments(one.to_numpy())[1], _moments(two.to_numpy())[1])
     known = lower[np.isfinite(lower)]
-    return np.clip(lower, *np.quantile(known, [0.01, 0.99])) if known.size else lower
+    return np.asarray(np.clip(lower, *np.quantile(known, [0.01, 0.99])) if known.size else lower)
 
 
 def _widening(t: Floats, df: Floats, bulk: Any) -> float:
@@ -293,7 +295,7 @@ def _library_scatter(effect: Floats, level: Floats, bulk: Any) -> Floats:
     return np.where(level >= KILLING, spread[0], max(spread))
 
 
-def _alone(plain: pd.DataFrame, beside: pd.DataFrame, keys: pd.MultiIndex, confidence: float) -> pd.DataFrame:
+def _alone(plain: pd.DataFrame, beside: pd.DataFrame, keys: Any, confidence: float) -> pd.DataFrame:
     """The compound alone (fraction of vehicle, with limits where there are replicates), with the anchor (fraction of
     the anchor alone), and how many wells that rests on."""
     from scipy.stats import t as student
@@ -307,7 +309,7 @@ def _alone(plain: pd.DataFrame, beside: pd.DataFrame, keys: pd.MultiIndex, confi
             reach = np.where(n > 1, student.ppf(0.5 + confidence / 2, df) * np.sqrt(post / n), np.nan)
     wells = pd.concat([plain, beside]).groupby(KEYS).size().reindex(keys).fillna(0)
     other = beside.assign(log=np.log2(beside["viability"].clip(lower=1e-6)))
-    out = keys.to_frame(index=False)
+    out: pd.DataFrame = keys.to_frame(index=False)
     out["alone"], out["alone_ci_low"], out["alone_ci_high"] = (np.exp2(v) for v in (mean, mean - reach, mean + reach))
     out["both"] = np.exp2(_moments(_by_replicate(other, "log").reindex(keys).to_numpy())[1])
     out["n_wells"] = wells.to_numpy().astype(int)

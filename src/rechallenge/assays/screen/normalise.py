@@ -136,7 +136,8 @@ def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: 
     low = floor * whole
     wells["floored"] = used & (wells["net"] <= low)
     with np.errstate(invalid="ignore", divide="ignore"):
-        wells["level"] = np.log2(wells["net"].clip(lower=low) / whole).where(used)
+        level = wells["net"].clip(lower=low) / whole
+        wells["level"] = pd.Series(np.log2(level.to_numpy()), index=wells.index).where(used)
     wells["position_effect"], wells["score"], wells["normalised_by"] = 0.0, np.nan, ""
     for _, part in wells.groupby("model", sort=True):
         how = _auto(part) if normalise == "auto" else normalise

@@ -66,7 +66,7 @@ def screen_plates(screen_wells: pd.DataFrame, *, cv_limit: float = 0.2, position
             "robust_z_prime": z_prime(raw["vehicle"], low, robust=True),
             "ssmd": ssmd(raw["vehicle"], low),
             "normalised_by": str(every["normalised_by"].iloc[0]),
-            **_position(kinds["sample"], level, extent.loc[key[0]]),
+            **_position(kinds["sample"], level, extent.loc[str(key[0])]),
         }
         known = not np.isnan(row["z_prime"])
         row["status"] = "estimated" if known else "not_estimable"
