@@ -173,7 +173,7 @@ def _property(claims: pd.DataFrame, *words: str) -> pd.Series:
 
 
 def _best(claims: pd.DataFrame, direction: int) -> pd.Series | None:
-    """The claim that says most: shown before not shown, strongest design, smallest q."""
+    """The claim that says most: shown before not shown, strongest design, of the drug itself, smallest q."""
     if claims.empty:
         return None
     keys = pd.DataFrame(
@@ -181,8 +181,8 @@ def _best(claims: pd.DataFrame, direction: int) -> pd.Series | None:
             "away": claims["direction"] != direction,
             "unshown": ~_shown(claims),
             "level": claims["level"].map({v: i for i, v in enumerate(LEVELS)}).fillna(len(LEVELS)),
-            "q": claims["q_value"].fillna(claims["p_value"]).fillna(2.0),
             "pair": claims["entity_type"] == "pair",
+            "q": claims["q_value"].fillna(claims["p_value"]).fillna(2.0),
             "claim": claims["claim"],
         }
     )
