@@ -104,10 +104,24 @@ def test_an_ic50_outside_the_doses_falls_back_to_survival() -> None:
 
 def test_references_are_chosen_in_order() -> None:
     planted = {("LR + sorafenib", "none"): 9.0, ("LR", "none"): 9.0, ("P + sorafenib", "none"): 9.0, ("P", "none"): 9.0}
-    out = assay.transfer(experiment(0, planted), MODELS).set_index("medium")["reference"].to_dict()
-    assert out == {"LR + sorafenib": "P + sorafenib", "LR": "P", "P + sorafenib": "P", "P": ""}
+    out = assay.transfer(experiment(0, planted), MODELS)
+    by = {kind: part.set_index("medium")["reference"].to_dict() for kind, part in out.groupby("kind")}
+    assert by["medium"] == {"LR + sorafenib": "P + sorafenib", "LR": "P"}, "P itself is a reference"
+    assert by["donor treatment"] == {"LR + sorafenib": "LR", "P + sorafenib": "P"}
     alone = assay.transfer(experiment(0, {("LR", "none"): 9.0}), MODELS).iloc[0]
     assert alone["status"] == "not_estimable" and "no reference medium" in alone["reason"]
+
+
+def test_what_the_donor_was_given_is_a_claim_about_that_drug() -> None:
+    """Cells given celastrol beside sorafenib no longer protect: celastrol opposes resistance, through the medium."""
+    planted = {("LR + sorafenib", "none"): 16.0, ("LR + sorafenib 4 µM + celastrol 0.2 µM", "none"): 4.0,
+               ("LR + sorafenib 4 µM", "none"): 16.0}  # fmt: skip
+    out = assay.transfer(experiment(0, planted), MODELS)
+    row = out[out["kind"] == "donor treatment"].set_index("entity").loc["celastrol"]
+    assert row["reference"] == "LR + sorafenib 4 µM" and row["direction"] == -1 and row["entity_type"] == "drug"
+    claim = check(assay.transfer_claims(out)).set_index("entity").loc["celastrol"]
+    assert claim["level"] == "transmission" and "celastrol: opposes resistance to sorafenib" in claim["claim"]
+    assert "may still hold celastrol" in claim["claim"]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +131,8 @@ def test_references_are_chosen_in_order() -> None:
         ("IL-6 neutralising antibody", [("IL6", -1)]), ("+IL6", [("IL6", 1)]), ("+IL-6 10 ng/mL", [("IL6", 1)]),
         ("+rhIL-6", [("IL6", 1)]), ("+TGF-β1", [("TGFB1", 1)]),
         ("freeze-thaw", [("freeze-labile secreted factors", -1)]),
-        ("Freeze/thaw", [("", 0)]), ("exosome-depleted", [("exosomes", -1)]), ("GW4869", [("exosomes", -1)]),
+        ("Freeze/thaw", [("freeze-labile secreted factors", -1)]),
+        ("exosome-depleted", [("exosomes", -1)]), ("GW4869", [("exosomes", -1)]),
         ("+exosomes", [("exosomes", 1)]), ("freeze-thaw, +IL6", [("freeze-labile secreted factors", -1), ("IL6", 1)]),
         ("celastrol", [("", 0)]), ("IgG", [("", 0)]),
     ],

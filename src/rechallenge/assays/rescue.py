@@ -372,7 +372,10 @@ def rescue_forest(rescue: pd.DataFrame) -> Any:
         return None
     table = rescue.copy()
     table["shown"] = table["pathway"].where(table["pathway"] != "", "not listed")
-    table["label"] = table["model"] + ", " + table["treatment"] + ": " + table["inhibitor"]
+    said = [table[c] for c in ("model", "treatment") if len(set(table[c])) > 1]
+    table["label"] = table["inhibitor"]
+    for one in reversed(said):
+        table["label"] = one + ", " + table["label"]
     table["note"] = table["status"].str.replace("_", " ")
     colour = alt.Color("shown:N", title="Pathway", sort=[*INHIBITORS, "not listed"])
     columns = [

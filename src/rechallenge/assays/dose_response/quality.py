@@ -11,69 +11,11 @@ from numpy.typing import NDArray
 from rechallenge.analysis import analysis
 from rechallenge.assays.dose_response.normalise import wells
 from rechallenge.faults import NotApplicable
+from rechallenge.stats.plates import median_polish, ssmd, z_prime
 
 ZHANG_1999 = "doi:10.1177/108705719900400206"
 ZHANG_2007 = "doi:10.1177/1087057107300645"
-#: MAD of a normal sample times this is its standard deviation
-_MAD = 1.4826
 Floats = NDArray[np.float64]
-
-
-def z_prime(high: Floats, low: Floats, *, robust: bool = False) -> float:
-    """Z' = 1 - 3 (sd_high + sd_low) / |mean_high - mean_low| of two control groups; NaN with fewer than 2 wells.
-
-    `robust` takes medians and scaled median absolute deviations. Source: doi:10.1177/108705719900400206.
-    """
-    if min(high.size, low.size) < 2:
-        return float("nan")
-    (a, s), (b, t) = (_level(v, robust) for v in (high, low))
-    return 1.0 - 3.0 * (s + t) / abs(a - b) if a != b else float("nan")
-
-
-def ssmd(high: Floats, low: Floats) -> float:
-    """Strictly standardised mean difference of two independent control groups; NaN with fewer than 2 wells.
-
-    (mean_high - mean_low) / sqrt(var_high + var_low). Source: doi:10.1177/1087057107300645.
-    """
-    if min(high.size, low.size) < 2:
-        return float("nan")
-    spread = float(high.var(ddof=1) + low.var(ddof=1))
-    return float(high.mean() - low.mean()) / spread**0.5 if spread > 0 else float("nan")
-
-
-def _level(values: Floats, robust: bool) -> tuple[float, float]:
-    if robust:
-        middle = float(np.median(values))
-        return middle, _MAD * float(np.median(np.abs(values - middle)))
-    return float(values.mean()), float(values.std(ddof=1))
-
-
-def median_polish(table: Floats, *, rounds: int = 20, tolerance: float = 1e-9) -> tuple[float, Floats, Floats, Floats]:
-    """Tukey's median polish of a rows x columns table with gaps (NaN): overall, row effects, column effects, residuals.
-
-    The two-way correction under the B score of plate screens (doi:10.1177/1087057103258285). Rows and columns
-    without a value have effect NaN.
-    """
-    rest = np.array(table, dtype=np.float64)
-    rows, columns = np.zeros(rest.shape[0]), np.zeros(rest.shape[1])
-    known_rows, known_columns = ~np.isnan(rest).all(axis=1), ~np.isnan(rest).all(axis=0)
-    overall = 0.0
-    for _ in range(rounds):
-        by_row = np.zeros(rest.shape[0])
-        by_row[known_rows] = np.nanmedian(rest[known_rows], axis=1)
-        rest -= by_row[:, None]
-        rows += by_row
-        shift = float(np.median(columns[known_columns]))
-        columns, overall = columns - shift, overall + shift
-        by_column = np.zeros(rest.shape[1])
-        by_column[known_columns] = np.nanmedian(rest[:, known_columns], axis=0)
-        rest -= by_column
-        columns += by_column
-        shift = float(np.median(rows[known_rows]))
-        rows, overall = rows - shift, overall + shift
-        if max(np.abs(by_row).max(), np.abs(by_column).max()) <= tolerance * max(1.0, abs(overall)):
-            break
-    return overall, np.where(known_rows, rows, np.nan), np.where(known_columns, columns, np.nan), rest
 
 
 def _position(plate: pd.DataFrame, vehicle: pd.DataFrame) -> dict[str, Any]:

@@ -3,7 +3,9 @@
 A recipient line is treated with a drug in conditioned medium, as it is and modified. Contrasts for every recipient and
 drug (biological replicate as the unit):
 
-- `medium`: conditioned medium against the medium of the parental line, else of the same donor untreated, else fresh
+- `medium`: conditioned medium against the medium of the parental line under the same treatment, else fresh
+- `donor treatment`: medium of treated cells against that of the same cells without that drug: what a drug given to the
+  donor does to what it secretes, a claim about that drug
 - `lost`, `blocked`: medium with something taken away (freeze-thaw, no exosomes, anti-IL6) against the same unmodified
 - `added`, `restored`: medium with something put in (+IL6), against the same medium without it
 

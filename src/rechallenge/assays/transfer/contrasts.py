@@ -16,9 +16,11 @@ from rechallenge.assays.transfer.labels import (
     NOTHING,
     Medium,
     Part,
+    drugs_of,
     parse_medium,
     parse_modifier,
     plain,
+    without_dose,
 )
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.factorial import Contrast, contrast, log2_contrast
@@ -105,13 +107,21 @@ def transfer(
                 arms.setdefault((at.medium, at.modifier), {}).setdefault(at.dose_um, {})[at.replicate] = at.viability
             for plan in _plans(sorted(arms), donors, parents):
                 found = _effect(arms, plan["first"], plan["second"], floor, confidence)
-                rows.append({"model": recipient, "drug": drug, **plan, **_result(*found)})
+                row = {"model": recipient, "drug": drug, **plan, **_result(*found)}
+                if plan["kind"] == "donor treatment":
+                    carried = f"the medium may still hold {plan['entity']} itself"
+                    row["remark"] = "; ".join(filter(None, (row["remark"], carried)))
+                rows.append(row)
     if not rows:
         raise NotApplicable("no conditioned medium, and none that was modified, is in the table of transfers")
     out = pd.DataFrame(rows)
     out["confidence"] = confidence
     out["fold"], out["fold_ci_low"], out["fold_ci_high"] = (np.exp2(out[c]) for c in ("effect", "ci_low", "ci_high"))
-    group = np.select([out["kind"] == "medium", out["action"] != 0], ["media", "what is in the medium"], "controls")
+    group = np.select(
+        [out["kind"].isin(["medium", "donor treatment"]), out["action"] != 0],
+        ["media", "what is in the medium"],
+        "controls",
+    )
     out["family"] = out["model"] + ", " + out["drug"] + ", " + group
     out["p_holm"] = out.groupby("family")["p_value"].transform(lambda p: holm(p.to_numpy()))
     out["q_value"] = bh(out["p_value"])
@@ -126,6 +136,8 @@ def transfer(
 def _plans(arms: list[tuple[str, str]], donors: list[str], parents: Mapping[str, str]) -> Iterator[dict[str, Any]]:
     """Which arm is compared with which, and what that says of what."""
     media = {label: parse_medium(label, donors) for label, _ in arms}
+    plain_media = {k: m for k, m in media.items() if (k, "none") in arms}
+    references = {label: _reference(m, plain_media, parents) for label, m in plain_media.items()}
     for label, modifier in arms:
         medium, parts = media[label], parse_modifier(modifier)
         shared = {
@@ -135,12 +147,22 @@ def _plans(arms: list[tuple[str, str]], donors: list[str], parents: Mapping[str,
             "first": (label, modifier),
         }
         if not parts:
-            if medium.donor:
-                other = _reference(medium, {k: m for k, m in media.items() if (k, "none") in arms}, parents)
+            if not medium.donor:
+                continue
+            bare = {**shared, "modifier": "none", "comparator": "none", "action": 1}
+            treated = _treated(medium, plain_media)
+            if treated is not None:
+                other, given = treated
                 yield {
-                    **shared, "kind": "medium", "reference": other, "modifier": "none", "comparator": "none",
-                    "entity": "secreted factors", "entity_type": "pathway", "action": 1,
-                    "second": (other, "none"), "contrast": f"{label} vs {other or 'no reference medium'}",
+                    **bare, "kind": "donor treatment", "reference": other, "entity": given, "entity_type": "drug",
+                    "second": (other, "none"), "contrast": f"{label} vs {other}",
+                }  # fmt: skip
+            other = references[label]
+            if other or not (treated or label in references.values()):
+                yield {
+                    **bare, "kind": "medium", "reference": other, "entity": "secreted factors",
+                    "entity_type": "pathway", "second": (other, "none"),
+                    "contrast": f"{label} vs {other or 'no reference medium'}",
                 }  # fmt: skip
             continue
         known, against = _comparator(label, modifier, parts, arms)
@@ -152,12 +174,23 @@ def _plans(arms: list[tuple[str, str]], donors: list[str], parents: Mapping[str,
         }  # fmt: skip
 
 
+def _treated(medium: Medium, media: Mapping[str, Medium]) -> tuple[str, str] | None:
+    """Medium of the same donor without the last (else the first) drug of its treatment, and that drug; None where that
+    was not measured. What the medium then does is due to what the donor was given."""
+    parts = drugs_of(medium.treatment)
+    for drop in dict.fromkeys((len(parts) - 1, 0)) if parts else ():
+        rest = [p for i, p in enumerate(parts) if i != drop]
+        for label, other in sorted(media.items()):
+            same = sorted(map(plain, drugs_of(other.treatment))) == sorted(map(plain, rest))
+            if other.donor == medium.donor and same and label != medium.label:
+                return label, without_dose(parts[drop])
+    return None
+
+
 def _reference(medium: Medium, media: Mapping[str, Medium], parents: Mapping[str, str]) -> str:
-    """Medium of the donor's parent under the same treatment, else of the donor untreated, else fresh, else none."""
+    """Medium of the donor's parent under the same treatment, else fresh, else none."""
     parent = parents.get(medium.donor, "")
-    wanted = [(parent, medium.treatment)] if parent else []
-    wanted += [(medium.donor, "")] if medium.treatment else []
-    for donor, treatment in [*wanted, ("", "")]:
+    for donor, treatment in [*([(parent, medium.treatment)] if parent else []), ("", "")]:
         for label, other in sorted(media.items()):
             if (other.donor, other.treatment) == (donor, treatment):
                 return label
@@ -275,7 +308,7 @@ def _origin(table: pd.DataFrame, row: Any) -> str:
     medium = table["medium"].fillna("").astype(str).str.strip()
     medium = medium.where(~medium.map(plain).isin(FRESH_LABELS), FRESH)
     doses = {0.0, *(float(d) for d in row.doses_um.split())}
-    pairs = {(row.medium, row.modifier), (row.reference if row.kind == "medium" else row.medium, row.comparator)}
+    pairs = {(row.medium, row.modifier), (row.reference or row.medium, row.comparator)}
     at_dose = table["dose_um"].map(lambda d: any(np.isclose(d, x, rtol=1e-5, atol=0) for x in doses))
     used = (table["recipient"] == row.model) & at_dose & table["viability"].notna()
     used &= (table["drug"] == row.drug) | (table["dose_um"] == 0)

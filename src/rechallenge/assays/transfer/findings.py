@@ -20,8 +20,9 @@ def transfer_claims(transfer: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in each(transfer[transfer["entity"] != ""]):
         role = {1: "promote resistance", -1: "oppose resistance"}.get(row.direction, "no effect on resistance shown")
-        if row.entity_type == "gene":
+        if row.entity_type in ("gene", "drug"):
             role = role.replace("promote ", "promotes ").replace("oppose ", "opposes ")
+        through = ", through the medium of treated cells" if row.kind == "donor treatment" else ""
         why = "; ".join(filter(None, (row.reason, row.remark)))
         rows.append(
             {
@@ -32,7 +33,7 @@ def transfer_claims(transfer: pd.DataFrame) -> pd.DataFrame:
                 "level": "transmission",
                 "effect_unit": row.effect_unit,
                 "analysis": "transfer",
-                "claim": f"{row.entity}: {role} to {row.drug} in {row.model}; {_done(row)}, {_numbers(row)}"
+                "claim": f"{row.entity}: {role} to {row.drug} in {row.model}{through}; {_done(row)}, {_numbers(row)}"
                 + (f" [{why}]" if why else "")
                 + ".",
             }
@@ -42,7 +43,7 @@ def transfer_claims(transfer: pd.DataFrame) -> pd.DataFrame:
 
 def _done(row: Any) -> str:
     """What was seen, in the words of the experiment."""
-    if row.kind == "medium":
+    if row.kind in ("medium", "donor treatment"):
         return f"medium {row.medium} against {row.reference or 'no reference medium'} {row.verdict}"
     against = "the same unmodified" if row.comparator == "none" else f"the same with {row.comparator}"
     changed = {PROTECTS: "survival rose", SENSITISES: "survival fell"}.get(row.verdict, row.verdict)
@@ -80,7 +81,7 @@ def transfer_viability(transfer_table: pd.DataFrame) -> Any:
     """Every replicate of every medium over the doses."""
     import altair as alt
 
-    from rechallenge.report.theme import DOUBLE, SINGLE, facets, sized
+    from rechallenge.report.theme import CATEGORY, DOUBLE, SINGLE, facets, sized
 
     means = replicate_means(transfer_table)
     drugs = means[means["drug"] != ""][["recipient", "drug"]].drop_duplicates()
@@ -96,6 +97,9 @@ def transfer_viability(transfer_table: pd.DataFrame) -> Any:
     middle = points.groupby(arm, sort=False)["viability"].mean().reset_index().assign(part="mean")
     data = pd.concat([points[[*arm, "replicate", "viability", "part"]], middle], ignore_index=True)
     order = sorted(set(data["condition"]), key=lambda c: (not c.startswith(FRESH), c))
+    count = data["panel"].nunique()
+    if len(order) > len(CATEGORY):
+        return sized(facets(_by_condition(data, order), data, "panel", columns=1), DOUBLE)
     of = alt.Chart(data).encode(
         alt.X("dose_um:O", title="Dose (µM)", axis=alt.Axis(labelAngle=0)),
         alt.Y("viability:Q", title="Viability (fraction of vehicle)"),
@@ -107,9 +111,25 @@ def transfer_viability(transfer_table: pd.DataFrame) -> Any:
         of.transform_filter("datum.part === 'mean'").mark_tick(orient="horizontal", size=6).encode(beside),
         of.transform_filter("datum.part === 'replicate'").mark_point(size=14).encode(beside),
     ).properties(width=max(130, 8 * len(order) * data["dose_um"].nunique()), height=90)
-    count = data["panel"].nunique()
     return sized(facets(chart, data, "panel", columns=1 if len(order) > 4 else min(3, count)),
                  DOUBLE if count > 1 or len(order) > 3 else SINGLE)  # fmt: skip
+
+
+def _by_condition(data: pd.DataFrame, order: list[str]) -> Any:
+    """One row per medium with doses as colours, where there are more media than colours."""
+    import altair as alt
+
+    doses = sorted(set(data["dose_um"]))
+    of = alt.Chart(data).encode(
+        alt.Y("condition:N", title=None, sort=order, axis=alt.Axis(labelLimit=200)),
+        alt.X("viability:Q", title="Viability (fraction of vehicle)"),
+        alt.Color("dose_um:O", title="Dose (µM)", sort=doses, scale=alt.Scale(scheme="viridis")),
+        tooltip=["panel:N", "condition:N", "dose_um:Q", "replicate:N", "viability:Q"],
+    )
+    return alt.layer(
+        of.transform_filter("datum.part === 'mean'").mark_tick(orient="vertical", size=8, thickness=1.2),
+        of.transform_filter("datum.part === 'replicate'").mark_point(size=14, filled=False),
+    ).properties(width=190, height=alt.Step(12))
 
 
 @figure(
@@ -126,7 +146,10 @@ def transfer_forest(transfer: pd.DataFrame) -> Any:
     if transfer.empty:
         return None
     table = transfer.copy()
-    table["label"] = table["model"] + ", " + table["drug"] + ": " + table["contrast"]
+    where = table["model"] + ", " + table["drug"]
+    table["label"] = table["contrast"] if len(set(where)) == 1 else where + ": " + table["contrast"]
+    again = table.groupby("label").cumcount()
+    table["label"] = table["label"].where(again == 0, table["label"] + " (" + (again + 1).astype(str) + ")")
     table["note"] = table["status"].str.replace("_", " ")
     paint = {PROTECTS: WONG["vermillion"], SENSITISES: WONG["blue"], UNCHANGED: MUTED, UNTESTED: MUTED}
     there = [v for v in paint if v in set(table["verdict"])]

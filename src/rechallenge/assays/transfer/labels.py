@@ -54,8 +54,27 @@ class Medium:
 
 
 def plain(label: object) -> str:
-    """A label as it is compared: without case, spaces, hyphens and brackets."""
-    return re.sub(r"[\s_\-()]+", "", str(label)).casefold()
+    """A label as it is compared: without case, spaces, hyphens, strokes and brackets."""
+    return re.sub(r"[\s_\-/()]+", "", str(label)).casefold()
+
+
+def drugs_of(treatment: str) -> list[str]:
+    """The drugs of a donor's treatment.
+
+    >>> drugs_of("sorafenib 4 µM + celastrol 0.2 µM"), drugs_of("")
+    (['sorafenib 4 µM', 'celastrol 0.2 µM'], [])
+    """
+    return [p for p in (t.strip() for t in re.split(r"\s*\+\s*|\s+and\s+|\s*,\s*", treatment)) if p]
+
+
+def without_dose(label: str) -> str:
+    """A drug's name without its dose.
+
+    >>> without_dose("celastrol (0.2 µM)"), without_dose("GW4869")
+    ('celastrol', 'GW4869')
+    """
+    dose = r"[\s,(@_-]+\d+(?:\.\d+)?\s*(?:[pnuµμm]?M|[pnuµμm]?g/m[lL])\)?$"
+    return re.sub(dose, "", label.strip()).strip() or label
 
 
 def factor(name: str) -> tuple[str, str]:

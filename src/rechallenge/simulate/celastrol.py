@@ -1,0 +1,142 @@
+"""A simulated study of low-dose celastrol beside sorafenib: four tables with a known story.
+
+The story, its doses and its signs are those of a published study (celastrol in plasma 0.05 to 0.2 µM after oral dosing,
+sorafenib 0.8 to 4 µM): in co-treatment a low dose takes away from sorafenib and a high one adds to it, killing normal
+cells too; pretreated for a day and washed off, the low dose and not the high one gives resistant cells their
+sensitivity back; the medium of resistant cells protects, no longer so after freeze-thaw, without exosomes or with an
+antibody to IL-6, and again with IL-6 added back, also where the donor had the low dose. All sizes of effects, and which
+inhibitors take back the killing by the high dose, are planted by us (`TRUTH`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rechallenge.simulate import combinations
+
+PARENTAL, RESISTANT, NORMAL = "HepG2", "HepG2 SR", "L02"
+LOW, HIGH, SORAFENIB = "celastrol 0.2 µM", "celastrol 8 µM", 4.0
+#: viability after pretreatment and challenge (dose of sorafenib in µM), fraction of vehicle
+SCHEDULE = {
+    ("vehicle", 0.0): 1.0, ("vehicle", SORAFENIB): 0.8,
+    (LOW, 0.0): 0.97, (LOW, SORAFENIB): 0.42,
+    (HIGH, 0.0): 0.35, (HIGH, SORAFENIB): 0.28,
+}  # fmt: skip
+#: survival of parental cells under sorafenib in a medium (donor and its treatment, modifier)
+TRANSFER = {
+    (PARENTAL, "none"): 0.35,
+    (RESISTANT, "none"): 0.70,
+    (RESISTANT, "freeze-thaw"): 0.37,
+    (RESISTANT, "freeze-thaw +IL6"): 0.68,
+    (RESISTANT, "exosome-depleted"): 0.44,
+    (RESISTANT, "IgG"): 0.70,
+    (RESISTANT, "anti-IL6"): 0.40,
+    (f"{RESISTANT} + {LOW}", "none"): 0.38,
+    (f"{RESISTANT} + {LOW}", "+IL6"): 0.66,
+    (f"{RESISTANT} + {HIGH}", "none"): 0.69,
+}
+#: viability of resistant cells with the high dose and sorafenib, by inhibitor (fraction of vehicle)
+RESCUE = {"none": 0.25, "NAC": 0.62, "Z-VAD-FMK": 0.92, "Ferrostatin-1": 0.25, "Necrosulfonamide": 0.25}
+#: what must be told back: (table, what) -> sign or word
+TRUTH = {
+    ("schedule", LOW): "restores sensitivity",
+    ("schedule", HIGH): "toxic by itself, no restoration shown",
+    ("transfer", f"{RESISTANT} vs {PARENTAL}"): 1,
+    ("transfer", f"{RESISTANT} freeze-thaw vs unmodified"): 1,
+    ("transfer", f"{RESISTANT} exosome-depleted vs unmodified"): 1,
+    ("transfer", f"{RESISTANT} anti-IL6 vs IgG"): 1,
+    ("transfer", f"{RESISTANT} freeze-thaw +IL6 vs freeze-thaw"): 1,
+    ("transfer", f"{RESISTANT} + {LOW} +IL6 vs unmodified"): 1,
+    ("transfer", f"{RESISTANT} + {LOW} vs {RESISTANT}"): -1,
+    ("transfer", f"{RESISTANT} + {HIGH} vs {RESISTANT}"): 0,
+    ("rescue", "apoptosis"): -1,
+    ("rescue", "ROS"): -1,
+    ("rescue", "ferroptosis"): 0,
+    ("rescue", "necroptosis"): 0,
+}
+
+_STUDY = """\
+# A simulated study of low-dose celastrol beside sorafenib; nothing here was measured.
+[study]
+title = "Simulated: low-dose celastrol and acquired resistance to sorafenib"
+therapies = ["sorafenib"]
+seed = {seed}
+
+[models]
+"HepG2"    = {{ role = "parental" }}
+"HepG2 SR" = {{ role = "resistant", parent = "HepG2", selected_with = "sorafenib" }}
+"L02"      = {{ role = "normal" }}
+
+[exposure.celastrol]                          # µM in plasma, as the study that this follows gives it
+cmax_total = 0.2
+
+[exposure.sorafenib]
+cmax_total = 4.0
+
+[tables]
+combination = "combination.csv"
+schedule = "schedule.csv"
+transfer = "transfer.csv"
+rescue = "rescue.csv"
+"""
+
+
+def study(
+    *, seed: int = 0, replicates: int = 5, wells: int = 3, noise: float = 0.05, biology: float = 0.05
+) -> dict[str, pd.DataFrame]:
+    """The four tables of the study by kind: combination, schedule, transfer, rescue.
+
+    `noise` is the SD of a well's ln viability, `biology` that of a condition between biological replicates. The same
+    seed gives the same tables.
+    """
+    rng = np.random.default_rng([seed, 3])
+    pre = _wells({(p, "sorafenib", d): v for (p, d), v in SCHEDULE.items()}, replicates, wells, noise, biology, rng)
+    pre.columns = pd.Index(["pretreatment", "challenge_drug", "challenge_um", "replicate", "viability"])
+    media = {(*k, "sorafenib", d): v if d else 1.0 for k, v in TRANSFER.items() for d in (0.0, SORAFENIB)}
+    cm = _wells(media, replicates, wells, noise, biology, rng)
+    cm.columns = pd.Index(["medium", "modifier", "drug", "dose_um", "replicate", "viability"])
+    arms = {("vehicle", "none"): 1.0, **{(f"{HIGH} + sorafenib 4 µM", i): v for i, v in RESCUE.items()}}
+    arms |= {("vehicle", i): 1.0 for i in RESCUE}
+    back = _wells(arms, replicates, wells, noise, biology, rng)
+    back.columns = pd.Index(["treatment", "inhibitor", "replicate", "viability"])
+    return {
+        "combination": combinations.low_dose_study(seed=seed, replicates=replicates),
+        "schedule": pre.assign(model=RESISTANT, hours_pre=24, hours_challenge=72),
+        "transfer": cm.assign(recipient=PARENTAL),
+        "rescue": back.assign(model=RESISTANT),
+    }
+
+
+def _wells(
+    planted: Mapping[Any, float],
+    replicates: int,
+    wells: int,
+    noise: float,
+    biology: float,
+    rng: np.random.Generator,
+) -> pd.DataFrame:
+    """Wells of every condition: its labels, replicate, viability."""
+    rows = []
+    for replicate in range(1, replicates + 1):
+        for condition, value in planted.items():
+            mean = value * np.exp(rng.normal(0, biology))
+            seen = mean * np.exp(rng.normal(0, noise, wells))
+            rows += [(*condition, str(replicate), round(float(v), 4)) for v in seen]
+    return pd.DataFrame(rows)
+
+
+def write_study(folder: str | Path, *, seed: int = 0, replicates: int = 5) -> Path:
+    """Write the study into an empty or new `folder` and return it. Raises FileExistsError where a study is there."""
+    folder = Path(folder)
+    if (folder / "study.toml").exists():
+        raise FileExistsError(f"{folder} already holds a study")
+    folder.mkdir(parents=True, exist_ok=True)
+    for kind, table in study(seed=seed, replicates=replicates).items():
+        table.to_csv(folder / f"{kind}.csv", index=False, lineterminator="\n")
+    (folder / "study.toml").write_text(_STUDY.format(seed=seed), encoding="utf-8", newline="\n")
+    return folder
