@@ -112,7 +112,6 @@ def _rows(sheet: pd.DataFrame, one: Comparison, sides: list[np.ndarray], confide
         arms = [f.groupby("replicate")["value"].mean().to_dict() for f in found]
         result = contrast(arms, [1, -1], confidence=confidence, names=[one.group.label, one.reference.label])
         values = [float(np.mean(list(a.values()))) if a else np.nan for a in arms]
-        origin = sorted(set(filter(None, (r for f in found for r in f["source_rows"]))))
         numbers = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "n", "design", "status", "reason")
         out.append(
             {
@@ -129,7 +128,7 @@ def _rows(sheet: pd.DataFrame, one: Comparison, sides: list[np.ndarray], confide
                 "reference_value": values[1],
                 "effect_unit": next((str(u) for f in found for u in f["unit"]), ""),
                 "relative": result.effect / values[1] if values[1] > 0 else np.nan,
-                "source_rows": ";".join(origin),
+                "source_rows": groups.origins(r for f in found for r in f["source_rows"]),
             }
         )
     return out

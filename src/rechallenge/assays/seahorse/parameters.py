@@ -31,7 +31,7 @@ from rechallenge.assays.seahorse.injections import (
     phase_of,
     without_assay,
 )
-from rechallenge.contrasts import VEHICLE, is_vehicle
+from rechallenge.contrasts import VEHICLE, is_vehicle, origins
 from rechallenge.faults import NotApplicable
 from rechallenge.tables.contract import plain, source_rows
 
@@ -330,7 +330,7 @@ def bioenergetics(seahorse_wells: pd.DataFrame, seahorse: pd.DataFrame, *, confi
             row["reason"] = "; ".join(sorted({r["reason"] for r in whole}))
         out.append({**head, **row, "level": "all plates", "plate": "all",
                     "n_wells": sum(r["n_wells"] for r in whole), "n_left_out": sum(r["n_left_out"] for r in whole),
-                    "source_rows": ";".join(dict.fromkeys(filter(None, (r["source_rows"] for r in whole))))})  # fmt: skip
+                    "source_rows": origins(r["source_rows"] for r in whole)})  # fmt: skip
     if not out:
         raise NotApplicable("no well with cells is in the table of rates")
     frame = pd.DataFrame(out).assign(source_table="seahorse")

@@ -17,7 +17,6 @@ from rechallenge.omics.tracing.routes import ROADMAP, ROUTES, metabolite, routes
 from rechallenge.stats import composition
 from rechallenge.stats.factorial import Contrast, contrast, log2_contrast
 from rechallenge.stats.multiplicity import bh
-from rechallenge.tables.contract import source_rows
 
 ROTATION = "doi:10.1007/s11222-005-4789-5"
 AITCHISON, ZEROS = "doi:10.1111/j.2517-6161.1982.tb01195.x", "doi:10.1023/A:1023866030544"
@@ -121,24 +120,9 @@ def _head(one: Comparison, name: str, derivative: str, isotopologues: pd.DataFra
         "pathway": "",
         "meaning": "",
         "source_table": "isotopologues",
-        "source_rows": _merged(origin),
+        "source_rows": groups.origins(origin),
         "_tells": int(one.kind == "resistance"),
     }
-
-
-def _merged(origins: pd.Series) -> str:
-    """Several `source_rows` texts as one."""
-    files: list[str] = []
-    rows: list[int] = []
-    for text in origins:
-        for part in str(text).split(";"):
-            name, _, spans = part.rpartition(":")
-            for span in spans.split(","):
-                first, _, last = span.partition("-")
-                for row in range(int(first), int(last or first) + 1):
-                    files.append(name)
-                    rows.append(row)
-    return source_rows(files, rows)
 
 
 def _arms(pair: list[pd.DataFrame], column: str) -> list[dict[str, float]]:
@@ -218,9 +202,7 @@ def _distribution(pair: list[pd.DataFrame], detection: float, n_rotations: int, 
 @analysis(
     title="Isotopologues named beforehand",
     reference=ROADMAP,
-    methods="Which isotopologue stands for which route was laid down before looking at the data ({reference}).".replace(
-        "{reference}", ROADMAP
-    ),
+    methods=f"Which isotopologue stands for which route was laid down before looking at the data ({ROADMAP}).",
 )
 def tracing_routes(isotopologues: pd.DataFrame) -> pd.DataFrame:
     """Which named isotopologue of which tracer was measured: tracer, metabolite, isotopologue, pathway, measured."""
