@@ -32,7 +32,7 @@ def biological(values: pd.DataFrame, sheet: pd.DataFrame) -> tuple[Floats, list[
     own = groups.grouped(sheet)
     own["batch"] = own["batch"].fillna("").astype(str).str.strip() if "batch" in own else ""
     own = own[own["model"] != ""].sort_values([*KEYS, "sample"], kind="mergesort")
-    wide = values.pivot(index="feature", columns="sample", values="value").sort_index()
+    wide = values.set_index(["feature", "sample"])["value"].unstack().sort_index()  # noqa: PD010
     own = own[own["sample"].isin(wide.columns)]
     units = own[KEYS].drop_duplicates().reset_index(drop=True)
     columns = []
@@ -54,7 +54,7 @@ def blocks_of(units: pd.DataFrame, block: str) -> tuple[NDArray[np.int64] | None
     """
     group = units[["model", "treatment", "stage"]].agg("\x1f".join, axis=1)
     batch = units["batch"]
-    if block in ("auto", "batch") and batch.nunique() > 1 and group.groupby(batch).nunique().max() > 1:
+    if block in ("auto", "batch") and len(set(batch)) > 1 and group.groupby(batch).nunique().max() > 1:
         return pd.factorize(batch, sort=True)[0].astype(np.int64), "batch as block"
     if block in ("auto", "replicate") and (units["replicate"] != "").all():
         sets = [frozenset(r) for _, r in units["replicate"].groupby(group, sort=True)]

@@ -20,7 +20,7 @@ def closed(parts: ArrayLike) -> Floats:
     """Rows of ``parts`` [n, d] divided by their sums; a row whose sum is not above 0 is nan."""
     x = np.asarray(parts, np.float64)
     total = x.sum(axis=-1, keepdims=True)
-    return np.divide(x, total, out=np.full(x.shape, np.nan), where=total > 0)
+    return np.asarray(np.divide(x, total, out=np.full(x.shape, np.nan), where=total > 0))
 
 
 def replaced(parts: ArrayLike, smallest: float) -> Floats:

@@ -39,8 +39,8 @@ def _each(frame: pd.DataFrame) -> Iterator[Any]:
 def _methods(bioenergetics_contrasts: pd.DataFrame, confidence: float, **_: Any) -> str:
     designs = sorted({d.split(";")[0] for d in bioenergetics_contrasts["design"] if d})
     return (
-        "Bioenergetic parameters were compared between groups by t tests on plate means, a plate that holds both groups "
-        f"being a block ({'; '.join(designs) or 'no design complete'}; {WELCH} where independent), with "
+        "Bioenergetic parameters were compared between groups by t tests on plate means, a plate that holds both "
+        f"groups being a block ({'; '.join(designs) or 'no design complete'}; {WELCH} where independent), with "
         f"{100 * confidence:g} % intervals, adjusted by Benjamini and Hochberg "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
@@ -96,7 +96,9 @@ def _against(sheet: pd.DataFrame, reference: str) -> list[tuple[Comparison, list
             continue
         for name in names:
             if name != reference:
-                one = Comparison("declared", Group(name), Group(reference), (("assay", assay),), f"{name} vs {reference}")
+                one = Comparison(
+                    "declared", Group(name), Group(reference), (("assay", assay),), f"{name} vs {reference}"
+                )
                 sides = [mine & (sheet["group"] == n).to_numpy() for n in (name, reference)]
                 out.append((one, sides))
     return out
@@ -109,7 +111,7 @@ def _rows(sheet: pd.DataFrame, one: Comparison, sides: list[np.ndarray], confide
         found = [sheet[s & (sheet["parameter"] == parameter).to_numpy()] for s in sides]
         if not any(len(f) for f in found):
             continue
-        arms = [f.groupby("replicate")["value"].mean().to_dict() for f in found]
+        arms = [{str(k): float(v) for k, v in f.groupby("replicate")["value"].mean().items()} for f in found]
         result = contrast(arms, [1, -1], confidence=confidence, names=[one.group.label, one.reference.label])
         values = [float(np.mean(list(a.values()))) if a else np.nan for a in arms]
         numbers = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "n", "design", "status", "reason")
@@ -142,23 +144,21 @@ def bioenergetics_claims(bioenergetics_contrasts: pd.DataFrame) -> pd.DataFrame:
     """
     table = bioenergetics_contrasts
     wanted = table["parameter"].isin(list(PATHWAY)) & ((table["kind"] == "resistance") | (table["q_value"] < 0.05))
-    rows = []
-    for row in _each(table[wanted]):
-        rows.append(
-            {
-                "entity": PATHWAY[row.parameter],
-                "entity_type": "pathway",
-                "stream": "bioenergetics",
-                "level": "intervention" if row.kind == "treatment" else "association",
-                **{c: getattr(row, c) for c in ("model", "contrast", "direction", "effect", "effect_unit", "se")},
-                **{c: getattr(row, c) for c in ("ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "status")},
-                "analysis": "bioenergetics_contrasts",
-                "source_table": row.source_table,
-                "source_rows": row.source_rows,
-                "claim": _sentence(row),
-            }
-        )
-    return claim_table(rows)
+    return claim_table(
+        {
+            "entity": PATHWAY[row.parameter],
+            "entity_type": "pathway",
+            "stream": "bioenergetics",
+            "level": "intervention" if row.kind == "treatment" else "association",
+            **{c: getattr(row, c) for c in ("model", "contrast", "direction", "effect", "effect_unit", "se")},
+            **{c: getattr(row, c) for c in ("ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "status")},
+            "analysis": "bioenergetics_contrasts",
+            "source_table": row.source_table,
+            "source_rows": row.source_rows,
+            "claim": _sentence(row),
+        }
+        for row in _each(table[wanted])
+    )
 
 
 def _sentence(row: Any) -> str:

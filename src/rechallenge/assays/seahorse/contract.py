@@ -16,10 +16,10 @@ def measured_once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     for i in frame.index[twice]:
         yield Fault(
             "twice",
-            f"measurement {frame.at[i, 'measurement']} of well {frame.at[i, 'well']} stands twice.",
+            f"measurement {frame.loc[i, 'measurement']} of well {frame.loc[i, 'well']} stands twice.",
             "Give every plate (run) its own name.",
             column="measurement",
-            value=str(frame.at[i, "measurement"]),
+            value=str(frame.loc[i, "measurement"]),
             **place(frame, i),
         )
 
@@ -45,11 +45,13 @@ SEAHORSE = Contract(
     "measurement.",
     reader="rechallenge.assays.seahorse.wave:read_seahorse",
     columns=(
-        Column("plate", "run: one plate on one day, the biological replicate", required=True, also=("run", "replicate")),
+        Column("plate", "run: one plate on one day, the biological replicate", required=True,
+               also=("run", "replicate")),
         Column("well", "A01, ...", required=True),
         Column("group", "as in Wave; the model and treatment are read from it, and MITO or GLYCO", required=True),
         Column("measurement", "number of the measurement", "integer", required=True, low=1),
-        Column("minutes", "time of the measurement (min)", "number", required=True, low=0.0, unit="min", also=("time",)),
+        Column("minutes", "time of the measurement (min)", "number", required=True, low=0.0, unit="min",
+               also=("time",)),
         Column("ocr", "oxygen consumption rate (pmol/min)", "number", unit="pmol/min"),
         Column("ecar", "extracellular acidification rate (mpH/min)", "number", unit="mpH/min"),
         Column("per", "proton efflux rate (pmol/min)", "number", unit="pmol/min"),

@@ -24,8 +24,9 @@ def _word(parameter: str) -> str:
 
 @figure(
     title="Seahorse traces",
-    caption="Rates over time in the mitochondrial (OCR) and glycolytic (ECAR) stress test. Thin lines and points are plate "
-    f"means, thick lines their means; dashed lines mark injections. At most {MOST} groups, in order of their names.",
+    caption="Rates over time in the mitochondrial (OCR) and glycolytic (ECAR) stress test. Thin lines and points are "
+    f"plate means, thick lines their means; dashed lines mark injections. At most {MOST} groups, in order of "
+    "their names.",
 )
 def seahorse_traces(
     seahorse: pd.DataFrame, models: pd.DataFrame, seahorse_injections: pd.DataFrame | None = None

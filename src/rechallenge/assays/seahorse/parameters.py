@@ -43,11 +43,11 @@ HYPERPOLARISATION = 0.908
 #: pH of the assay, and overall pK of carbonic acid at 37 degrees Celsius
 PH, PK = 7.4, 6.093
 PARAMETERS = {
-    MITO: ("basal", "atp_linked", "proton_leak", "maximal", "spare_capacity", "non_mitochondrial", "coupling_efficiency",
-           "atp_from_respiration"),
+    MITO: ("basal", "atp_linked", "proton_leak", "maximal", "spare_capacity", "non_mitochondrial",
+           "coupling_efficiency", "atp_from_respiration"),
     GLYCO: ("glycolysis", "glycolytic_capacity", "glycolytic_reserve", "non_glycolytic", "atp_from_glycolysis"),
 }  # fmt: skip
-UNITS = {p: "pmol/min" for p in PARAMETERS[MITO]} | {p: "mpH/min" for p in PARAMETERS[GLYCO]}
+UNITS = dict.fromkeys(PARAMETERS[MITO], "pmol/min") | dict.fromkeys(PARAMETERS[GLYCO], "mpH/min")
 UNITS["coupling_efficiency"] = "fraction of basal"
 UNITS["atp_from_respiration"] = UNITS["atp_from_glycolysis"] = "pmol ATP/min"
 _NEEDS = {
@@ -57,7 +57,11 @@ _NEEDS = {
     "glycolysis": ("glucose",), "glycolytic_capacity": ("capacity",),
     "glycolytic_reserve": ("glucose", "capacity"), "non_glycolytic": (), "atp_from_glycolysis": ("glucose",),
 }  # fmt: skip
-_SAID = {"inhibitors": "rotenone and antimycin A", "capacity": "oligomycin (after glucose)", "uncoupler": "an uncoupler"}
+_SAID = {
+    "inhibitors": "rotenone and antimycin A",
+    "capacity": "oligomycin (after glucose)",
+    "uncoupler": "an uncoupler",
+}
 WELL_COLUMNS = ("plate", "well", "group", "model", "treatment", "assay", "parameter", "value", "unit", "used", "reason")
 COLUMNS = (
     "level", "plate", "group", "model", "treatment", "assay", "parameter", "unit", "value", "sd", "se", "ci_low",
@@ -126,11 +130,11 @@ def _injections(table: pd.DataFrame, given: pd.DataFrame | None) -> pd.Series:
     for c in ("plate", "assay", "injection"):
         clean[c] = clean[c].fillna("").astype(str).str.strip() if c in clean else ""
     clean["assay"] = [assay_of(a) or a.lower() for a in clean["assay"]]
-    for row in clean.sort_values("first_measurement").itertuples():
-        mine = table["measurement"] >= int(row.first_measurement)
-        mine &= (table["plate"] == row.plate) | (row.plate == "")
-        mine &= (table["assay"] == row.assay) | (row.assay == "")
-        out = out.mask(mine, row.injection)
+    for row in clean.sort_values("first_measurement", kind="mergesort").to_dict("records"):
+        mine = table["measurement"] >= int(row["first_measurement"])
+        mine &= (table["plate"] == row["plate"]) | (row["plate"] == "")
+        mine &= (table["assay"] == row["assay"]) | (row["assay"] == "")
+        out = out.mask(mine, str(row["injection"]))
     first = int(clean["first_measurement"].min())
     return out.mask(table["measurement"] < first, "")
 
@@ -164,7 +168,7 @@ def well_values(table: pd.DataFrame, *, settle: int = 0, buffer: float = 0.1) ->
     rows: list[dict[str, Any]] = []
     keys = ["plate", "well", "group", "model", "treatment", "assay"]
     rest: dict[tuple[str, str], list[float]] = {}
-    wells = [(dict(zip(keys, v, strict=True)), part) for v, part in table.groupby(keys, sort=True)]
+    wells = [({k: str(x) for k, x in zip(keys, v, strict=True)}, p) for v, p in table.groupby(keys, sort=True)]
     for head, part in sorted(wells, key=lambda w: w[0]["assay"] != MITO):
         why = _left_out(head["assay"], part)
         if head["assay"] == MITO:
@@ -239,7 +243,8 @@ def _glyco(part: pd.DataFrame, rest: list[float], buffer: float) -> dict[str, fl
     sugar = _extreme(part, "glucose", "ecar", "max")
     top = _extreme(part, "capacity", "ecar", "max")
     fed = part[part["phase"] == "glucose"].dropna(subset=["ecar"])
-    respiration = float(fed.loc[fed["ecar"].idxmax(), "ocr"]) - float(np.mean(rest)) if len(fed) and rest else np.nan
+    at = int(fed["ecar"].to_numpy().argmax()) if len(fed) else 0
+    respiration = float(fed["ocr"].iloc[at]) - float(np.mean(rest)) if len(fed) and rest else np.nan
     return {
         "non_glycolytic": base,
         "glycolysis": sugar - base,
@@ -258,7 +263,9 @@ def atp_from_respiration(mitochondrial: float, coupled: float) -> float:
     return 2 * PO_OXPHOS * coupled / HYPERPOLARISATION + 2 * PO_TCA * mitochondrial
 
 
-def atp_from_glycolysis(ecar: float, mitochondrial: float, buffer: float = 0.1, ph: float = PH, pk: float = PK) -> float:
+def atp_from_glycolysis(
+    ecar: float, mitochondrial: float, buffer: float = 0.1, ph: float = PH, pk: float = PK
+) -> float:
     """ATP made by glycolysis (pmol/min) from ECAR (mpH/min) with glucose and mitochondrial OCR (pmol O2/min) then.
 
     Protons are ECAR / `buffer` (mpH per pmol H+), less those of respired carbon dioxide; one ATP per lactate, and
@@ -273,11 +280,11 @@ def _methods(bioenergetics: pd.DataFrame, confidence: float, **_: Any) -> str:
     n = int(across["n"].max()) if len(across) else 0
     return (
         "Parameters of the mitochondrial and glycolysis stress tests were taken from every well (lowest rate after "
-        "oligomycin and after rotenone and antimycin A, highest after uncoupler, glucose and oligomycin, last before the "
-        "first injection), wells averaged within plates, and plates taken as replicates "
+        "oligomycin and after rotenone and antimycin A, highest after uncoupler, glucose and oligomycin, last before "
+        "the first injection), wells averaged within plates, and plates taken as replicates "
         f"(up to {n}) with {100 * confidence:g} % t intervals; intervals of a single plate describe its wells alone. "
-        "Background wells, unselected wells and wells without a rate above 0 were left out and are listed. Rates of ATP "
-        f"production follow Mookerjee et al. ({MOOKERJEE})."
+        "Background wells, unselected wells and wells without a rate above 0 were left out and are listed. Rates of "
+        f"ATP production follow Mookerjee et al. ({MOOKERJEE})."
     )
 
 

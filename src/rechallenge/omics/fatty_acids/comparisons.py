@@ -33,9 +33,9 @@ _NUMBERS = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "
 def _methods(fatty_acid_contrasts: pd.DataFrame, confidence: float, **_: Any) -> str:
     designs = sorted({d.split(";")[0] for d in fatty_acid_contrasts["design"] if d})
     return (
-        "Indices were compared between groups by t tests (ratios and totals as log2) with the biological replicate as the "
-        f"unit ({'; '.join(designs) or 'no design complete'}; {WELCH} where independent) and {100 * confidence:g} % "
-        "intervals, adjusted by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
+        "Indices were compared between groups by t tests (ratios and totals as log2) with the biological replicate "
+        f"as the unit ({'; '.join(designs) or 'no design complete'}; {WELCH} where independent) and "
+        f"{100 * confidence:g} % intervals, adjusted by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
 
 
@@ -67,7 +67,7 @@ def fatty_acid_contrasts(
             names = [one.group.label, one.reference.label]
             for (pool, index), _ in part.groupby(["pool", "index"], sort=True):
                 found = [s[(s["pool"] == pool) & (s["index"] == index)] for s in sides]
-                arms = [f.dropna(subset=["value"]).groupby("replicate")["value"].mean().to_dict() for f in found]
+                arms = [_arm(f) for f in found]
                 head = found[0].iloc[0]
                 values = [float(np.mean(list(a.values()))) if a else np.nan for a in arms]
                 if head["kind"] == "mean":
@@ -92,12 +92,18 @@ def fatty_acid_contrasts(
     return out.reset_index(drop=True).loc[:, list(COLUMNS)]
 
 
+def _arm(rows: pd.DataFrame) -> dict[str, float]:
+    """Mean value of each biological replicate."""
+    means = rows.dropna(subset=["value"]).groupby("replicate")["value"].mean()
+    return {str(k): float(v) for k, v in means.items()}
+
+
 def _lipid_methods(lipid_differential: pd.DataFrame, normalise: str, confidence: float, **_: Any) -> str:
     how = {"auto": "expressed as a share of the total measured where not given as log2, ", "none": "",
            "total": "expressed as a share of the total measured, "}[normalise]  # fmt: skip
     return (
-        f"Single lipids were {how}log2-transformed and compared by moderated t tests ({SMYTH}) with {100 * confidence:g} % "
-        "intervals, adjusted by Benjamini and Hochberg within each contrast."
+        f"Single lipids were {how}log2-transformed and compared by moderated t tests ({SMYTH}) with "
+        f"{100 * confidence:g} % intervals, adjusted by Benjamini and Hochberg within each contrast."
     )
 
 
@@ -156,4 +162,6 @@ def lipid_differential(
     out = out.assign(layer="lipid", source_table="fatty_acids")
     for c in ("lipid", "lipid_class"):
         out[c] = out[c].fillna("")
-    return out.sort_values(["dataset", "kind", "contrast", "feature"], kind="mergesort").reset_index(drop=True)[list(LIPIDS)]
+    return out.sort_values(["dataset", "kind", "contrast", "feature"], kind="mergesort").reset_index(drop=True)[
+        list(LIPIDS)
+    ]

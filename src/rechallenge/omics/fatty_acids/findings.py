@@ -31,23 +31,21 @@ def fatty_acid_claims(fatty_acid_contrasts: pd.DataFrame) -> pd.DataFrame:
     table = fatty_acid_contrasts
     strong = table["q_value"] < 0.05
     wanted = ((table["kind"] == "resistance") & ((table["pathway"] != "") | strong)) | strong
-    rows = []
-    for row in _each(table[wanted & (table["status"] != "not_estimable")]):
-        rows.append(
-            {
-                "entity": row.pathway or f"{row.index} of {row.pool}" if row.pool != "classes" else row.index,
-                "entity_type": "pathway",
-                "stream": "fatty_acids",
-                "level": "intervention" if row.kind == "treatment" else "association",
-                **{c: getattr(row, c) for c in ("model", "contrast", "direction", "effect", "effect_unit", "se")},
-                **{c: getattr(row, c) for c in ("ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "status")},
-                "analysis": "fatty_acid_contrasts",
-                "source_table": row.source_table,
-                "source_rows": row.source_rows,
-                "claim": _sentence(row),
-            }
-        )
-    return claim_table(rows)
+    return claim_table(
+        {
+            "entity": row.pathway or f"{row.index} of {row.pool}" if row.pool != "classes" else row.index,
+            "entity_type": "pathway",
+            "stream": "fatty_acids",
+            "level": "intervention" if row.kind == "treatment" else "association",
+            **{c: getattr(row, c) for c in ("model", "contrast", "direction", "effect", "effect_unit", "se")},
+            **{c: getattr(row, c) for c in ("ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "status")},
+            "analysis": "fatty_acid_contrasts",
+            "source_table": row.source_table,
+            "source_rows": row.source_rows,
+            "claim": _sentence(row),
+        }
+        for row in _each(table[wanted & (table["status"] != "not_estimable")])
+    )
 
 
 def _sentence(row: Any) -> str:
@@ -69,9 +67,9 @@ def _sentence(row: Any) -> str:
 
 @figure(
     title="Chains and double bonds",
-    caption="Change of single lipids by number of carbons and double bonds; area grows with the mean amount, colour is the "
-    f"log2 fold change (cut at 2), filled where q < 0.05. At most {CLASSES} classes, those with the most lipids, and "
-    f"{CONTRASTS} contrasts, those of resistance first.",
+    caption="Change of single lipids by number of carbons and double bonds; area grows with the mean amount within a "
+    "class, colour is the log2 fold change (cut at 2), the edge is black where q < 0.05. At most "
+    f"{CLASSES} classes, those with the most lipids, and {CONTRASTS} contrasts, those of resistance first.",
 )
 def lipid_map(lipid_differential: pd.DataFrame) -> Any:
     """Bubble map: carbons by double bonds, one panel per class."""
@@ -93,26 +91,34 @@ def lipid_map(lipid_differential: pd.DataFrame) -> Any:
         part = part[part["lipid_class"].isin(kept)]
         if len(part) < 2:
             continue
-        # several lipids of one sum composition lie on one another: the largest is drawn last
-        top = part["level"].max()
-        part = part.assign(amount=2.0 ** (part["level"] - top), significant=np.where(part["q_value"] < 0.05, "yes", "no"))
+        # several lipids of one sum composition lie on one another: the smallest is drawn last
+        top = part.groupby("lipid_class")["level"].transform("max")
+        part = part.assign(
+            amount=2.0 ** (part["level"] - top), significant=np.where(part["q_value"] < 0.05, "yes", "no")
+        )
         part["shown"] = part["log2fc"].clip(-2, 2)
         part["_c"] = part["lipid_class"].map({c: j for j, c in enumerate(kept)})
-        part = part.sort_values(["_c", "amount", "feature"], kind="mergesort")
+        part = part.sort_values(["_c", "amount", "feature"], ascending=[True, False, True], kind="mergesort")
         columns = ["lipid_class", "feature", "lipid", "carbons", "double_bonds", "log2fc", "shown", "amount", "p_value",
                    "q_value", "significant", "contrast"]  # fmt: skip
         data = part[columns]
         scale = alt.Scale(scheme=DIVERGING, domain=[-2, 2], domainMid=0, clamp=True)
-        base = alt.Chart(data).encode(
-            alt.X("carbons:Q", title="Carbons", scale=alt.Scale(zero=False), axis=alt.Axis(tickMinStep=1)),
-            alt.Y("double_bonds:Q", title="Double bonds", axis=alt.Axis(tickMinStep=1)),
-            alt.Size("amount:Q", title="Amount (relative)", scale=alt.Scale(range=[4, 90])),
-            tooltip=["lipid_class:N", "feature:N", "log2fc:Q", "p_value:Q", "q_value:Q"],
+        edge = alt.condition("datum.significant === 'yes'", alt.value("black"), alt.value("#bbbbbb"))
+        chart = (
+            alt.Chart(data)
+            .mark_point(filled=True, strokeWidth=0.4, opacity=0.9)
+            .encode(
+                alt.X(
+                    "carbons:Q", title="Carbons", scale=alt.Scale(zero=False, padding=5), axis=alt.Axis(tickMinStep=1)
+                ),
+                alt.Y("double_bonds:Q", title="Double bonds", axis=alt.Axis(tickMinStep=1)),
+                alt.Size("amount:Q", title="Amount (of the largest)", scale=alt.Scale(range=[8, 110])),
+                alt.Fill("shown:Q", title="log2 fold change", scale=scale),
+                stroke=edge,
+                tooltip=["lipid_class:N", "feature:N", "log2fc:Q", "p_value:Q", "q_value:Q"],
+            )
+            .properties(width=120, height=90)
         )
-        open_ = base.transform_filter("datum.significant === 'no'").mark_point(filled=False, strokeWidth=0.6)
-        full = base.transform_filter("datum.significant === 'yes'").mark_point(filled=True, stroke="black", strokeWidth=0.3)
-        colour = alt.Color("shown:Q", title="log2 fold change", scale=scale)
-        chart = alt.layer(open_.encode(colour), full.encode(colour)).properties(width=120, height=90)
         name = "lipid_map" if i == 0 else f"lipid_map_{i + 1}"
         whole = facets(chart, data, "lipid_class", columns=3, independent_y=True).resolve_scale(x="independent")
         charts[name] = sized(whole.properties(title=f"{contrast}, {dataset}"), DOUBLE)
@@ -121,8 +127,8 @@ def lipid_map(lipid_differential: pd.DataFrame) -> Any:
 
 @figure(
     title="Indices of fatty acids",
-    caption="Chain length, unsaturation and product-to-substrate ratios of every biological sample; ticks are means. At most "
-    f"{PANELS} indices: ratios first, then chain length and unsaturation.",
+    caption="Chain length, unsaturation and product-to-substrate ratios of every biological sample; ticks are means. "
+    f"At most {PANELS} indices: ratios first, then chain length and unsaturation.",
 )
 def fatty_acid_dots(fatty_acid_indices: pd.DataFrame) -> Any:
     """Every sample's indices, small multiples."""
@@ -136,14 +142,16 @@ def fatty_acid_dots(fatty_acid_indices: pd.DataFrame) -> Any:
         return None
     table["group"] = [groups.Group(m, t, s).label
                       for m, t, s in zip(table["model"], table["treatment"], table["stage"], strict=True)]  # fmt: skip
-    many = table["pool"].nunique() > 1
+    many = len(set(table["pool"])) > 1
     table["panel"] = table["index"] + ((" (" + table["pool"] + ")") if many else "")
-    if table["dataset"].nunique() > 1:
+    if len(set(table["dataset"])) > 1:
         table["panel"] += ", " + table["dataset"]
-    order = table.assign(_k=(table["kind"] != "ratio").astype(int)).sort_values(["_k", "dataset", "pool", "index"])["panel"]
-    kept = list(dict.fromkeys(order))[:PANELS]
+    ranked = table.assign(_k=(table["kind"] != "ratio").astype(int)).sort_values(["_k", "dataset", "pool", "index"])
+    kept = list(dict.fromkeys(ranked["panel"]))[:PANELS]
     by = ["panel", "group", "replicate"]
-    points = table[table["panel"].isin(kept)].groupby(by, sort=True)["value"].mean().reset_index().assign(part="replicate")
+    points = (
+        table[table["panel"].isin(kept)].groupby(by, sort=True)["value"].mean().reset_index().assign(part="replicate")
+    )
     middle = points.groupby(["panel", "group"], sort=True)["value"].mean().reset_index().assign(part="mean")
     data = pd.concat([points, middle], ignore_index=True)
     data["_p"] = data["panel"].map({p: i for i, p in enumerate(kept)})
@@ -159,7 +167,9 @@ def fatty_acid_dots(fatty_acid_indices: pd.DataFrame) -> Any:
         of.transform_filter("datum.part === 'replicate'").mark_point(size=14),
     ).properties(width=90, height=70)
     count = data["panel"].nunique()
-    return sized(facets(chart, data, "panel", columns=min(4, count), independent_y=True), DOUBLE if count > 1 else SINGLE)
+    return sized(
+        facets(chart, data, "panel", columns=min(4, count), independent_y=True), DOUBLE if count > 1 else SINGLE
+    )
 
 
 @figure(
@@ -176,9 +186,9 @@ def fatty_acid_forest(fatty_acid_contrasts: pd.DataFrame) -> Any:
     if table.empty:
         return None
     table = table.sort_values(["dataset", "contrast", "pool", "index"], kind="mergesort")
-    many = table["dataset"].nunique() > 1
+    many = len(set(table["dataset"])) > 1
     table["label"] = np.where(table["pool"] == "classes", table["index"], table["index"] + " (" + table["pool"] + ")")
-    if table["contrast"].nunique() > 1:
+    if len(set(table["contrast"])) > 1:
         table["label"] += ": " + table["contrast"]
     if many:
         table["label"] += ", " + table["dataset"]

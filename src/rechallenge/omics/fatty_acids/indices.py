@@ -63,7 +63,7 @@ def _of_pool(chains: pd.DataFrame, amount: Floats) -> Iterator[tuple[str, str, s
     n = chains["feature"].nunique()
 
     def share(weight: Floats) -> Floats:
-        return np.divide(weight @ amount, total, out=np.full(total.shape, np.nan), where=total > 0)
+        return np.asarray(np.divide(weight @ amount, total, out=np.full(total.shape, np.nan), where=total > 0))
 
     if n >= 3:
         yield "mean chain length", "mean", "carbons", share(carbons), "", n
@@ -98,7 +98,7 @@ def _of_classes(species: pd.DataFrame, amount: Floats) -> Iterator[tuple[str, st
         total = part.sum(axis=0)
         good = total > 0
         yield f"{name} total", "total", "amount", np.where(good, total, np.nan), "", len(rows)
-        if species["lipid_class"].nunique() > 1:
+        if len(set(species["lipid_class"])) > 1:
             yield f"{name} share", "mean", "share of all lipids", np.where(whole > 0, total / np.where(
                 whole > 0, whole, 1), np.nan), "", len(rows)  # fmt: skip
         if len(rows) >= 3 and name != "FA":
@@ -110,9 +110,10 @@ def _of_classes(species: pd.DataFrame, amount: Floats) -> Iterator[tuple[str, st
 
 def _methods(fatty_acid_indices: pd.DataFrame, **_: Any) -> str:
     return (
-        "Mean chain length, unsaturation index (double bonds per chain), shares of saturated, mono- and polyunsaturated "
-        f"chains, ratios of product to substrate of desaturases and elongases ({ATTIE}) and totals of lipid classes were "
-        "computed for every sample from the species whose names could be read; a ratio needs both of its fatty acids."
+        "Mean chain length, unsaturation index (double bonds per chain), shares of saturated, mono- and "
+        f"polyunsaturated chains, ratios of product to substrate of desaturases and elongases ({ATTIE}) and totals of "
+        "lipid classes were computed for every sample from the species whose names could be read; a ratio "
+        "needs both of its fatty acids."
     )
 
 
@@ -152,7 +153,9 @@ def fatty_acid_indices(
         raise NotApplicable("no feature of the table has a name of a fatty acid or lipid")
     out = pd.concat(parts, ignore_index=True).reindex(columns=list(COLUMNS))
     out["status"] = np.where(out["value"].notna(), "estimated", "not_estimable")
-    out["reason"] = np.where(out["value"].notna(), "", "a fatty acid or class that it needs was not found in the sample")
+    out["reason"] = np.where(
+        out["value"].notna(), "", "a fatty acid or class that it needs was not found in the sample"
+    )
     for c in ("stage", "batch", "treatment"):
         out[c] = out[c].fillna("")
     return out.sort_values(["dataset", "pool", "index", "sample"], kind="mergesort").reset_index(drop=True)

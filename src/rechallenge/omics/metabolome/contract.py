@@ -33,7 +33,7 @@ def known_types(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A type of sample that is neither sample, qc nor blank is named."""
     usual = {"", "sample", "samples", "biological", "study", "unknown", "s"}
     for i in frame.index:
-        text = str(frame.at[i, "sample_type"] or "").strip()
+        text = str(frame.loc[i, "sample_type"] or "").strip()
         if text.lower() not in usual and sample_type(text) == SAMPLE:
             yield Fault(
                 "sample-type",

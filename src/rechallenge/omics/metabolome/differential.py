@@ -49,8 +49,8 @@ def metabolite_differential(
     """One row per data set, contrast and metabolite: `COLUMNS`.
 
     `log2fc` is group minus reference, with a moderated standard error; `df` is residual plus prior. `block` is one of
-    auto (batch, else shared replicates), batch, replicate, none; `trend` lets the prior variance follow the level, `least` is the number of replicates that each side needs
-    to have for a test (missing values are never filled in). `direction` is +1 or -1 where a resistant model differs
+    auto (batch, else shared replicates), batch, replicate, none; `trend` lets the prior variance follow the level,
+    `least` is the number of replicates that each side needs for a test (missing values are never filled in). `direction` is +1 or -1 where a resistant model differs
     from its parent at q < `alpha`. Raises NotApplicable where no two groups can be compared.
     """
     parts = []
@@ -79,5 +79,3 @@ def metabolite_differential(
     return out.sort_values(["dataset", "kind", "contrast", "feature"], kind="mergesort").reset_index(drop=True)[
         list(COLUMNS)
     ]
-
-

@@ -1,7 +1,7 @@
 """Pathways in which changed metabolites gather, judged on the metabolites that were measured.
 
-Over-representation among the measured metabolites: with all compounds of a library as universe, random lists of measured
-metabolites look enriched, because what is measured is no random part of metabolism. Isomer groups count once.
+Over-representation among the measured metabolites: with all compounds of a library as universe, random lists of
+measured metabolites look enriched, because what is measured is no random part of metabolism. Isomer groups count once.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ def over_representation(hits: frozenset[str], universe: frozenset[str], term: fr
 def _methods(metabolite_enrichment: pd.DataFrame, hits: float, smallest: int, **_: Any) -> str:
     n = int(metabolite_enrichment["n_universe"].max()) if len(metabolite_enrichment) else 0
     return (
-        f"Pathways (main substrates and products of the core enzymes, at least {smallest} of them measured) were tested "
-        f"for over-representation among metabolites with q < {hits:g} by Fisher's exact test ({KHATRI}), the {n} measured "
-        "metabolites with a known name being the universe and isomers counting once; adjusted by Benjamini and Hochberg "
-        "(doi:10.1111/j.2517-6161.1995.tb02031.x) within each list."
+        f"Pathways (main substrates and products of the core enzymes, at least {smallest} of them measured) were "
+        f"tested for over-representation among metabolites with q < {hits:g} by Fisher's exact test ({KHATRI}), the "
+        f"{n} measured metabolites with a known name being the universe and isomers counting once; adjusted by "
+        "Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x) within each list."
     )
 
 

@@ -27,8 +27,8 @@ def _groups(sheet: pd.DataFrame) -> dict[str, str]:
 
 @figure(
     title="Samples of the metabolome",
-    caption="Principal components of the normalised log2 values (metabolites found in every sample, each scaled), pooled "
-    f"QC samples included: they lie together where the measurement is steady. At most {PANELS} data sets.",
+    caption="Principal components of the normalised log2 values (metabolites found in every sample, each scaled), "
+    f"pooled QC samples included: they lie together where the measurement is steady. At most {PANELS} data sets.",
 )
 def metabolite_samples(metabolite_values: pd.DataFrame, metabolites_samples: pd.DataFrame) -> Any:
     """Every sample in the plane of the first two principal components."""
@@ -38,7 +38,7 @@ def metabolite_samples(metabolite_values: pd.DataFrame, metabolites_samples: pd.
 
     charts = []
     for name, part in list(metabolite_values.groupby("dataset", sort=True))[:PANELS]:
-        wide = part.pivot(index="sample", columns="feature", values="value").dropna(axis=1)
+        wide = part.set_index(["sample", "feature"])["value"].unstack().dropna(axis=1)  # noqa: PD010
         if wide.shape[0] < 3 or wide.shape[1] < 3:
             continue
         x = wide.to_numpy() - wide.to_numpy().mean(axis=0)
@@ -70,8 +70,8 @@ def metabolite_samples(metabolite_values: pd.DataFrame, metabolites_samples: pd.
 
 @figure(
     title="Quality of the metabolome",
-    caption="Relative standard deviation of every metabolite in the pooled QC samples, sorted, before and after correction "
-    "of the drift over the run; the dashed line is the largest one that is kept.",
+    caption="Relative standard deviation of every metabolite in the pooled QC samples, sorted, before and after "
+    "correction of the drift over the run; the dashed line is the largest one that is kept.",
 )
 def metabolite_rsd(metabolite_quality: pd.DataFrame, *, rsd: float = 0.3) -> Any:
     """Sorted RSD of all features, one panel per data set."""
@@ -110,7 +110,8 @@ def metabolite_rsd(metabolite_quality: pd.DataFrame, *, rsd: float = 0.3) -> Any
 @figure(
     title="Metabolites between groups",
     caption="Moderated t tests, one panel per contrast: log2 fold change and p. Coloured where q < 0.05; the "
-    f"{NAMED} with the smallest p whose names do not cover another are named. At most {PANELS} contrasts, those of resistance first.",
+    f"{NAMED} with the smallest p whose names do not cover another are named. At most {PANELS} "
+    "contrasts, those of resistance first.",
 )
 def metabolite_volcano(metabolite_differential: pd.DataFrame) -> Any:
     """Volcano plots."""
@@ -122,7 +123,7 @@ def metabolite_volcano(metabolite_differential: pd.DataFrame) -> Any:
     if table.empty:
         return None
     table["panel"] = table["contrast"]
-    if table["dataset"].nunique() > 1:
+    if len(set(table["dataset"])) > 1:
         table["panel"] += " (" + table["dataset"] + ")"
     order = table.sort_values(["kind", "dataset", "contrast"], key=lambda c: c.map(
         {"resistance": 0, "declared": 1, "treatment": 2}) if c.name == "kind" else c)["panel"]  # fmt: skip
@@ -156,12 +157,12 @@ def _apart(part: pd.DataFrame) -> list[Any]:
     wide = max(float(part["log2fc"].max() - part["log2fc"].min()), 1e-9)
     high = max(float(part["minus_log10_p"].max()), 1e-9)
     taken: list[tuple[float, float]] = []
-    out = []
-    for row in part[part["q_value"] < 0.05].sort_values(["p_value", "feature"], kind="mergesort").itertuples():
-        at = (row.log2fc / wide, row.minus_log10_p / high)
-        if len(out) < NAMED and all(abs(at[0] - x) > 0.35 or abs(at[1] - y) > 0.05 for x, y in taken):
-            taken.append(at)
-            out.append(row.Index)
+    out: list[Any] = []
+    strong = part[part["q_value"] < 0.05].sort_values(["p_value", "feature"], kind="mergesort")
+    for index, x, y in zip(strong.index, strong["log2fc"] / wide, strong["minus_log10_p"] / high, strict=True):
+        if len(out) < NAMED and all(abs(x - a) > 0.35 or abs(y - b) > 0.05 for a, b in taken):
+            taken.append((x, y))
+            out.append(index)
     return out
 
 
@@ -190,7 +191,7 @@ def metabolite_heatmap(
     first = tested[tested["contrast"] == tested["contrast"].iloc[0]].set_index("feature")["log2fc"]
     rows = sorted(best, key=lambda f: (-float(first.get(f, 0.0)), f))
     of = _groups(metabolites_samples[metabolites_samples["dataset"] == name])
-    wide = own[own["dataset"] == name].pivot(index="feature", columns="sample", values="value").loc[rows]
+    wide = own[own["dataset"] == name].set_index(["feature", "sample"])["value"].unstack().loc[rows]  # noqa: PD010
     wide = wide.sub(wide.mean(axis=1), axis=0)
     samples = sorted(wide.columns, key=lambda s: (of.get(s, ""), s))
     long = wide[samples].reset_index().melt("feature", var_name="sample", value_name="value")

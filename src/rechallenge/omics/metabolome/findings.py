@@ -62,25 +62,23 @@ def _sentence(row: Any, name: str) -> str:
 def metabolite_pathway_claims(metabolite_enrichment: pd.DataFrame) -> pd.DataFrame:
     """One claim per pathway in which changed metabolites gather (q < 0.05, list of all changed ones); direction 0."""
     table = metabolite_enrichment
-    rows = []
-    for row in _each(table[(table["list"] == "changed") & (table["q_value"] < 0.05)]):
-        rows.append(
-            {
-                "entity": row.term,
-                "entity_type": "pathway",
-                "stream": "metabolome",
-                "level": "association",
-                "contrast": row.contrast,
-                "direction": 0,
-                "effect": row.statistic,
-                "effect_unit": "log2 odds ratio",
-                **{c: getattr(row, c) for c in ("ci_low", "ci_high", "p_value", "q_value", "n", "status")},
-                "analysis": "metabolite_enrichment",
-                "source_table": "metabolites",
-                "claim": f"{row.term}: {row.contrast} in {row.dataset}: {row.n_hits} of its {row.size} measured "
-                f"metabolites differ ({number(row.expected)} expected; Fisher's exact test on {row.n_universe} measured "
-                f"metabolites, {equals('p', row.p_value)}, {equals('q', row.q_value)}): "
-                f"{listed(row.leading_edge.split('|'), most=8)}.",
-            }
-        )
-    return claim_table(rows)
+    return claim_table(
+        {
+            "entity": row.term,
+            "entity_type": "pathway",
+            "stream": "metabolome",
+            "level": "association",
+            "contrast": row.contrast,
+            "direction": 0,
+            "effect": row.statistic,
+            "effect_unit": "log2 odds ratio",
+            **{c: getattr(row, c) for c in ("ci_low", "ci_high", "p_value", "q_value", "n", "status")},
+            "analysis": "metabolite_enrichment",
+            "source_table": "metabolites",
+            "claim": f"{row.term}: {row.contrast} in {row.dataset}: {row.n_hits} of its {row.size} measured "
+            f"metabolites differ ({number(row.expected)} expected; Fisher's exact test on {row.n_universe} "
+            f"measured metabolites, {equals('p', row.p_value)}, {equals('q', row.q_value)}): "
+            f"{listed(row.leading_edge.split('|'), most=8)}.",
+        }
+        for row in _each(table[(table["list"] == "changed") & (table["q_value"] < 0.05)])
+    )

@@ -55,8 +55,8 @@ def parts_of(feature: str) -> list[str]:
 
 @analysis(
     title="Names of metabolites",
-    methods="Names of metabolites were resolved to HMDB, KEGG and ChEBI; what could not be resolved is listed. Peaks that "
-    "name several isomers, and peaks of one compound, form one group and count once.",
+    methods="Names of metabolites were resolved to HMDB, KEGG and ChEBI; what could not be resolved is listed. Peaks "
+    "that name several isomers, and peaks of one compound, form one group and count once.",
 )
 def metabolite_names(metabolite_quality: pd.DataFrame) -> pd.DataFrame:
     """One row per feature that was kept: `COLUMNS`.

@@ -93,7 +93,7 @@ def local_trend(at: Floats, order: Floats, y: Floats) -> Floats:
 
 
 def drift_of(order: Floats, logs: Floats, qc: NDArray[np.bool_]) -> tuple[Floats, Floats] | None:
-    """Trend [samples] of log2 areas (centred on the QC) and left-out residuals of the QC; None where it does not help."""
+    """Trend [samples] of log2 areas (centred on the QC), left-out residuals of the QC; None where it does not help."""
     known = qc & np.isfinite(logs) & np.isfinite(order)
     if known.sum() < LEAST_QC:
         return None
@@ -119,7 +119,9 @@ def corrected(one: DataSet, drift: bool) -> tuple[Floats, pd.DataFrame]:
     logs = one.values if one.unit == "log2" else np.log2(one.values)
     kinds = one.sheet["sample_type"]
     qc, blank, own = ((kinds == k).to_numpy() for k in (QC, BLANK, SAMPLE))
-    order = pd.to_numeric(one.sheet["order"]).to_numpy(dtype=float) if "order" in one.sheet else np.full(len(qc), np.nan)
+    order = (
+        pd.to_numeric(one.sheet["order"]).to_numpy(dtype=float) if "order" in one.sheet else np.full(len(qc), np.nan)
+    )
     logs, rows = logs.copy(), []
     with np.errstate(all="ignore"):
         for i, feature in enumerate(one.features):
@@ -148,19 +150,19 @@ def judged(one: DataSet, quality: pd.DataFrame, rsd: float, blank: float, detect
     groups = one.sheet.loc[one.sheet["sample_type"] == SAMPLE]
     keys = [c for c in ("model", "treatment", "stage") if c in groups]
     best = np.zeros(len(one.features))
-    for _, part in groups.fillna({k: "" for k in keys}).groupby(keys, sort=True):
+    for _, part in groups.fillna(dict.fromkeys(keys, "")).groupby(keys, sort=True):
         best = np.maximum(best, np.isfinite(one.values[:, part.index]).mean(axis=1))
     reasons = []
-    for row, share in zip(quality.itertuples(), best, strict=True):
+    for row, share in zip(quality.to_dict("records"), best, strict=True):
         why = []
-        if is_standard(str(row.feature)):
+        if is_standard(str(row["feature"])):
             why.append("internal standard")
-        if row.rsd > rsd:
-            why.append(f"RSD of the pooled QC {100 * row.rsd:.0f} % above {100 * rsd:.0f} %")
-        if row.n_qc < 2 and (quality["n_qc"] >= 2).any():
+        if row["rsd"] > rsd:
+            why.append(f"RSD of the pooled QC {100 * row['rsd']:.0f} % above {100 * rsd:.0f} %")
+        if row["n_qc"] < 2 and (quality["n_qc"] >= 2).any():
             why.append("not found in the pooled QC")
-        if row.blank_ratio > blank:
-            why.append(f"blank at {100 * row.blank_ratio:.0f} % of the samples, above {100 * blank:.0f} %")
+        if row["blank_ratio"] > blank:
+            why.append(f"blank at {100 * row['blank_ratio']:.0f} % of the samples, above {100 * blank:.0f} %")
         if share < detection:
             why.append(f"found in at most {100 * share:.0f} % of the samples of a group")
         reasons.append("; ".join(why))
@@ -181,7 +183,9 @@ def normalised(one: DataSet, logs: Floats, kept: NDArray[np.bool_], how: str, st
     if how == "none" or not kept.any():
         return logs, "none"
     if how == "amount":
-        amount = pd.to_numeric(one.sheet["amount"]) if "amount" in one.sheet else pd.Series(np.nan, index=one.sheet.index)
+        amount = (
+            pd.to_numeric(one.sheet["amount"]) if "amount" in one.sheet else pd.Series(np.nan, index=one.sheet.index)
+        )
         if not amount[kinds == SAMPLE].notna().all():
             raise NotApplicable(f"{one.name}: normalisation by amount needs the column amount for every sample")
         shift = np.log2(amount.to_numpy(dtype=float))
@@ -205,9 +209,7 @@ def normalised(one: DataSet, logs: Floats, kept: NDArray[np.bool_], how: str, st
     return logs - np.where(np.isfinite(shift), shift - np.nanmean(shift), 0.0), how
 
 
-def _methods(
-    result: dict[str, pd.DataFrame], drift: bool, rsd: float, blank: float, detection: float, **_: Any
-) -> str:
+def _methods(result: dict[str, pd.DataFrame], drift: bool, rsd: float, blank: float, detection: float, **_: Any) -> str:
     table = result["metabolite_quality"]
     text = f"Of {len(table)} metabolites {int(table['kept'].sum())} were kept: "
     if (table["n_qc"] > 1).any():
@@ -270,5 +272,7 @@ def metabolite_quality(
     columns = ["dataset", "feature", "sample", "sample_type", "value"]
     return {
         "metabolite_quality": pd.concat(quality, ignore_index=True),
-        "metabolite_values": pd.concat(values, ignore_index=True)[columns].sort_values(columns[:3]).reset_index(drop=True),
+        "metabolite_values": pd.concat(values, ignore_index=True)[columns]
+        .sort_values(columns[:3])
+        .reset_index(drop=True),
     }

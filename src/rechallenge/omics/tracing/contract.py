@@ -82,10 +82,10 @@ def once(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     for i in frame.index[twice]:
         yield Fault(
             "twice",
-            f"{frame.at[i, 'isotopologue']} of {frame.at[i, 'metabolite']} in {frame.at[i, 'sample']} stands twice.",
+            f"{frame.loc[i, 'isotopologue']} of {frame.loc[i, 'metabolite']} in {frame.loc[i, 'sample']} stands twice.",
             "Give each injection its own sample name (and the same replicate), or sum split peaks first.",
             column="isotopologue",
-            value=str(frame.at[i, "isotopologue"]),
+            value=str(frame.loc[i, "isotopologue"]),
             **place(frame, i),
         )
 
@@ -99,7 +99,7 @@ def positive(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
             "an area cannot be negative.",
             "Check the value; fractions that are corrected already need yes in the column corrected.",
             column="area",
-            value=str(frame.at[i, "area"]),
+            value=str(frame.loc[i, "area"]),
             **place(frame, i),
         )
 
@@ -120,7 +120,8 @@ ISOTOPOLOGUES = Contract(
         Column("metabolite", "name of the metabolite", required=True, also=("compound", "analyte")),
         Column("formula", "sum formula of the measured molecule or ion, without derivative", required=True,
                also=("molecular_formula", "sum_formula")),
-        Column("derivative", "sum formula of the atoms that derivatisation added, e.g. C3H9Si", also=("derivatization",)),
+        Column("derivative", "sum formula of the atoms that derivatisation added, e.g. C3H9Si",
+               also=("derivatization",)),
         Column("isotopologue", "M+0, M+1, ...", required=True, also=("isotope", "isotopelabel", "mass_isotopologue")),
         Column("area", "peak area or intensity; a fraction where it is corrected already", "number", required=True,
                measured=True, also=("intensity", "abundance", "mid", "peak_area")),

@@ -33,17 +33,17 @@ _NUMBERS = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "
 def _methods(tracing: pd.DataFrame, confidence: float, detection: float, n_rotations: int, **_: Any) -> str:
     designs = sorted({d.split(";")[0] for d in tracing["design"] if d})
     return (
-        f"Shares of isotopologues that stand for a route, named beforehand for each tracer ({ROADMAP}), mean enrichment "
-        "and the log2 labelled pool were compared between groups by t tests with the biological replicate as the unit "
-        f"({'; '.join(designs) or 'no design complete'}) and {100 * confidence:g} % intervals; whole distributions were "
-        f"compared as centred log ratios ({AITCHISON}; parts below {detection:g} replaced, {ZEROS}) by a rotation test "
+        f"Shares of isotopologues that stand for a route, named beforehand for each tracer ({ROADMAP}), mean "
+        "enrichment and the log2 labelled pool were compared between groups by t tests with the biological replicate "
+        f"as the unit ({'; '.join(designs) or 'no design complete'}) and {100 * confidence:g} % intervals; whole "
+        f"distributions were compared as centred log ratios ({AITCHISON}; parts below {detection:g} replaced, {ZEROS}) by a rotation test "
         f"with {n_rotations} rotations ({ROTATION}). Each measure was adjusted by Benjamini and Hochberg "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
 
 
 def per_replicate(isotopologues: pd.DataFrame) -> pd.DataFrame:
-    """Technical measurements averaged: fraction, mean enrichment and pools per biological replicate and isotopologue."""
+    """Technical measurements averaged: fraction, enrichment and pools per biological replicate and isotopologue."""
     table = isotopologues[isotopologues["status"] == "estimated"].copy()
     table = groups.grouped(table)
     table["hours"] = [f"{h:g}" if np.isfinite(h) else "" for h in table["hours"].astype(float)]
@@ -88,7 +88,7 @@ def tracing(
         raise NotApplicable("tracing needs one metabolite in two groups: a resistant model and its parent, or a drug")
     out = pd.DataFrame(rows)
     out["q_value"] = np.nan
-    for _, index in out.groupby("measure", sort=True).groups.items():
+    for index in out.groupby("measure", sort=True).groups.values():
         out.loc[index, "q_value"] = bh(out.loc[index, "p_value"])
     sign = np.sign(out["effect"]).where((out["q_value"] < alpha) & (out["measure"] != WHOLE), 0).fillna(0)
     out["direction"] = (sign * out.pop("_tells")).astype(int)
@@ -143,22 +143,22 @@ def _measures(one: Comparison, pair: list[pd.DataFrame], name: str, confidence: 
         arms = []
         for side in pair:
             mine = side[side["shift"].isin(route.shifts)]
-            complete = mine.groupby("replicate")["fraction"].agg(["sum", "count"])
-            complete = complete[complete["count"] == len(route.shifts)]["sum"]
+            found = mine.groupby("replicate")["fraction"].agg(["sum", "count"])
+            complete = found.loc[found["count"] == len(route.shifts), "sum"]
             arms.append({str(r): float(v) for r, v in complete.items()})
-        found = contrast(arms, [1, -1], confidence=confidence, names=names)
+        result = contrast(arms, [1, -1], confidence=confidence, names=names)
         label = " + ".join(f"M+{k}" for k in route.shifts)
-        out.append(_row(found, SHARE, "difference of the share of the metabolite", arms, isotopologue=label,
+        out.append(_row(result, SHARE, "difference of the share of the metabolite", arms, isotopologue=label,
                         pathway=route.pathway, meaning=route.meaning))  # fmt: skip
     single = [s.drop_duplicates("replicate") for s in pair]
     arms = _arms(single, "mean_enrichment")
-    found = contrast(arms, [1, -1], confidence=confidence, names=names)
-    out.append(_row(found, ENRICHMENT, "difference of the share of labelled atoms", arms))
+    result = contrast(arms, [1, -1], confidence=confidence, names=names)
+    out.append(_row(result, ENRICHMENT, "difference of the share of labelled atoms", arms))
     arms = _arms(single, "labelled_pool")
     floor = min((v for a in arms for v in a.values() if v > 0), default=np.nan)
     if np.isfinite(floor) and set(pair[0]["pool"].round(9)) != {1.0}:
-        found = log2_contrast(arms, [1, -1], floor=floor * (1 - 1e-9), confidence=confidence, names=names)
-        out.append(_row(found, POOL, "log2 ratio of labelled atoms", arms))
+        result = log2_contrast(arms, [1, -1], floor=floor * (1 - 1e-9), confidence=confidence, names=names)
+        out.append(_row(result, POOL, "log2 ratio of labelled atoms", arms))
     return out
 
 

@@ -11,6 +11,7 @@ from rechallenge import contrasts as groups
 from rechallenge.analysis import claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.omics.tracing.contrasts import ENRICHMENT, SHARE, per_replicate
+from rechallenge.omics.tracing.isotopes import parse_tracer
 from rechallenge.report.words import equals, interval, number
 
 #: metabolites drawn in one figure
@@ -76,7 +77,7 @@ def _chosen(means: pd.DataFrame, tracing: pd.DataFrame | None) -> list[tuple[str
     if tracing is not None and len(tracing):
         rank = tracing.groupby(["tracer", "metabolite"])["q_value"].min().fillna(1).to_dict()
     keys = latest.loc[latest["_t"] == top, ["tracer", "hours", "metabolite"]].drop_duplicates()
-    listed = [tuple(map(str, k)) for k in keys.to_numpy()]
+    listed = [(str(t), str(h), str(m)) for t, h, m in keys.to_numpy()]
     return sorted(listed, key=lambda k: (rank.get((k[0], k[2]), 1.0), k))[:MOST]
 
 
@@ -90,8 +91,8 @@ def _labelled(means: pd.DataFrame) -> pd.DataFrame:
 
 @figure(
     title="Isotopologue distributions",
-    caption="Corrected mass isotopologue distributions, one stacked bar per biological replicate, at the last time of each "
-    f"tracer; at most {MOST} metabolites, those with the smallest q first (all are in the table of isotopologues).",
+    caption="Corrected mass isotopologue distributions, one stacked bar per biological replicate, at the last time "
+    f"of each tracer; at most {MOST} metabolites, those with the smallest q first (all are in the table).",
 )
 def tracing_distributions(isotopologues: pd.DataFrame, tracing: pd.DataFrame | None = None) -> Any:
     """Stacked bars, one per replicate, small multiples by tracer and metabolite."""
@@ -106,7 +107,7 @@ def tracing_distributions(isotopologues: pd.DataFrame, tracing: pd.DataFrame | N
     parts = []
     for tracer, hours, name in wanted:
         part = means[(means["tracer"] == tracer) & (means["hours"] == hours) & (means["metabolite"] == name)]
-        parts.append(part.assign(panel=f"{name}, {tracer}"))
+        parts.append(part.assign(panel=f"{name}, {parse_tracer(tracer).compound}"))
     data = _labelled(pd.concat(parts, ignore_index=True))
     data["bar"] = data.groupby(["panel", "group"])["replicate"].transform(lambda r: pd.factorize(r, sort=True)[0] + 1)
     shifts = sorted(set(data["isotopologue"]), key=lambda m: int(m[2:]))
@@ -115,7 +116,7 @@ def tracing_distributions(isotopologues: pd.DataFrame, tracing: pd.DataFrame | N
         alt.Chart(data)
         .mark_bar()
         .encode(
-            alt.X("group:N", title=None, axis=alt.Axis(labelAngle=-45, labelLimit=80)),
+            alt.X("group:N", title=None, axis=alt.Axis(labelAngle=-90, labelLimit=70)),
             alt.XOffset("bar:O"),
             alt.Y("fraction:Q", title="Fraction of the pool", stack="zero", scale=alt.Scale(domain=[0, 1])),
             alt.Color("isotopologue:N", title="Isotopologue", sort=shifts, scale=alt.Scale(scheme=SEQUENTIAL)),
@@ -130,8 +131,8 @@ def tracing_distributions(isotopologues: pd.DataFrame, tracing: pd.DataFrame | N
 
 @figure(
     title="Isotopologues that stand for a route",
-    caption="Share of the metabolite in the isotopologues named beforehand, at the last time of each tracer. Points are "
-    f"biological replicates, bars their means; at most {MOST} routes, those with the smallest q first.",
+    caption="Share of the metabolite in the isotopologues named beforehand, at the last time of each tracer. Points "
+    f"are biological replicates, bars their means; at most {MOST} routes, those with the smallest q first.",
 )
 def tracing_named(isotopologues: pd.DataFrame, tracing: pd.DataFrame) -> Any:
     """Every replicate of the named isotopologues, small multiples by route."""
@@ -153,7 +154,8 @@ def tracing_named(isotopologues: pd.DataFrame, tracing: pd.DataFrame) -> Any:
             (means["tracer"] == k.tracer) & (means["hours"] == k.hours) & (means["metabolite"] == k.metabolite)
         ]
         total = mine[mine["shift"].isin(shifts)].groupby(["model", "treatment", "stage", "replicate"])["fraction"].sum()
-        parts.append(total.reset_index().assign(panel=f"{k.metabolite} {k.isotopologue} ({k.pathway})"))
+        panel = f"{k.metabolite} {k.isotopologue}, {parse_tracer(k.tracer).compound}"
+        parts.append(total.reset_index().assign(panel=panel))
     if not parts:
         return None
     points = _labelled(pd.concat(parts, ignore_index=True)).assign(part="replicate")
@@ -190,8 +192,10 @@ def tracing_forest(tracing: pd.DataFrame) -> Any:
         return None
     for column, text in (("tracer", ", " + table["tracer"]), ("hours", ", " + table["hours"] + " h"),
                          ("contrast", ": " + table["contrast"])):  # fmt: skip
-        text = text if column == "tracer" or table[column].nunique() > 1 else ""
-        table["label"] = table["metabolite"] + text if column == "tracer" else table["label"] + text
+        if column == "tracer":
+            table["label"] = table["metabolite"] + text
+        elif len(set(table[column])) > 1:
+            table["label"] += text
     table["note"] = table["status"].str.replace("_", " ")
     table = table[["label", "effect", "ci_low", "ci_high", "p_value", "q_value", "n", "note"]].drop_duplicates("label")
     limits = ("effect", "ci_low", "ci_high")

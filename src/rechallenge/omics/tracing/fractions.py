@@ -33,8 +33,8 @@ def _methods(
     text = ""
     if said - {"given as corrected"}:
         kind = (
-            f"at a resolution of {resolution:g} (at m/z {at_mz:g}), where natural isotopes of other elements count as far "
-            f"as their mass is not resolved from that of the label ({ACCUCOR})"
+            f"at a resolution of {resolution:g} (at m/z {at_mz:g}), where natural isotopes of other elements count as "
+            f"far as their mass is not resolved from that of the label ({ACCUCOR})"
             if resolution
             else "at nominal mass"
         )

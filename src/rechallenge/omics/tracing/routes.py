@@ -1,8 +1,8 @@
 """Isotopologues that stand for a route, named before the data are seen, for each tracer.
 
 The list follows Buescher et al. 2015 (doi:10.1016/j.copbio.2015.02.003); for the polyol pathway the carbon skeleton of
-glucose is kept whole. Each route is the textbook meaning in the first pass of the label; exchange and recycling blur it,
-and a share says nothing of a rate unless the label stands still.
+glucose is kept whole. Each route is the textbook meaning in the first pass of the label; exchange and recycling blur
+it, and a share says nothing of a rate unless the label stands still.
 """
 
 from __future__ import annotations
@@ -103,8 +103,9 @@ ROUTES: tuple[Route, ...] = (*_GLUCOSE, *_GLUTAMINE, *_OTHERS)
 #: other names of the metabolites above, as `_plain` writes them
 _NAMES = {
     "lac": "lactate", "lacticacid": "lactate", "pyr": "pyruvate", "pyruvicacid": "pyruvate", "ala": "alanine",
-    "g3p": "glycerol-3-phosphate", "glycerol3p": "glycerol-3-phosphate", "alphaglycerophosphate": "glycerol-3-phosphate",
-    "glycerol3phosphate": "glycerol-3-phosphate", "sn glycerol3phosphate": "glycerol-3-phosphate", "ser": "serine",
+    "g3p": "glycerol-3-phosphate", "glycerol3p": "glycerol-3-phosphate",
+    "alphaglycerophosphate": "glycerol-3-phosphate",
+    "glycerol3phosphate": "glycerol-3-phosphate", "ser": "serine",
     "gly": "glycine", "cit": "citrate", "citricacid": "citrate", "mal": "malate", "malicacid": "malate",
     "asp": "aspartate", "asparticacid": "aspartate", "akg": "2-oxoglutarate", "2og": "2-oxoglutarate",
     "alphaketoglutarate": "2-oxoglutarate", "aketoglutarate": "2-oxoglutarate", "oxoglutarate": "2-oxoglutarate",
