@@ -35,7 +35,8 @@ def _methods(fatty_acid_contrasts: pd.DataFrame, confidence: float, **_: Any) ->
     return (
         "Indices were compared between groups by t tests (ratios and totals as log2) with the biological replicate "
         f"as the unit ({'; '.join(designs) or 'no design complete'}; {WELCH} where independent) and "
-        f"{100 * confidence:g} % intervals, adjusted by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
+        f"{100 * confidence:g} % intervals, adjusted by Benjamini and Hochberg "
+        "(doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
 
 

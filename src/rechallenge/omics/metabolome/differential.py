@@ -50,8 +50,9 @@ def metabolite_differential(
 
     `log2fc` is group minus reference, with a moderated standard error; `df` is residual plus prior. `block` is one of
     auto (batch, else shared replicates), batch, replicate, none; `trend` lets the prior variance follow the level,
-    `least` is the number of replicates that each side needs for a test (missing values are never filled in). `direction` is +1 or -1 where a resistant model differs
-    from its parent at q < `alpha`. Raises NotApplicable where no two groups can be compared.
+    `least` is the number of replicates that each side needs for a test (missing values are never filled in).
+    `direction` is +1 or -1 where a resistant model differs from its parent at q < `alpha`. Raises NotApplicable where
+    no two groups can be compared.
     """
     parts = []
     for name, values in metabolite_values.groupby("dataset", sort=True):

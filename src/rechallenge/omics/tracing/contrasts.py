@@ -36,9 +36,9 @@ def _methods(tracing: pd.DataFrame, confidence: float, detection: float, n_rotat
         f"Shares of isotopologues that stand for a route, named beforehand for each tracer ({ROADMAP}), mean "
         "enrichment and the log2 labelled pool were compared between groups by t tests with the biological replicate "
         f"as the unit ({'; '.join(designs) or 'no design complete'}) and {100 * confidence:g} % intervals; whole "
-        f"distributions were compared as centred log ratios ({AITCHISON}; parts below {detection:g} replaced, {ZEROS}) by a rotation test "
-        f"with {n_rotations} rotations ({ROTATION}). Each measure was adjusted by Benjamini and Hochberg "
-        "(doi:10.1111/j.2517-6161.1995.tb02031.x)."
+        f"distributions were compared as centred log ratios ({AITCHISON}; parts below {detection:g} replaced, "
+        f"{ZEROS}) by a rotation test with {n_rotations} rotations ({ROTATION}). Each measure was adjusted by Benjamini "
+        "and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
 
 
@@ -46,7 +46,7 @@ def per_replicate(isotopologues: pd.DataFrame) -> pd.DataFrame:
     """Technical measurements averaged: fraction, enrichment and pools per biological replicate and isotopologue."""
     table = isotopologues[isotopologues["status"] == "estimated"].copy()
     table = groups.grouped(table)
-    table["hours"] = [f"{h:g}" if np.isfinite(h) else "" for h in table["hours"].astype(float)]
+    table["hours"] = [_hours(h) for h in table["hours"].astype(float)]
     numbers = ["fraction", "mean_enrichment", "labelled_pool", "pool"]
     return table.groupby([*UNIT, "isotopologue", "shift"], sort=True)[numbers].mean().reset_index()
 
@@ -74,16 +74,20 @@ def tracing(
     """
     means = per_replicate(isotopologues)
     rows: list[dict[str, Any]] = []
+    by = ["tracer", "hours", "model", "treatment", "stage", "metabolite", "derivative"]
+    cells = {tuple(map(str, k)): part for k, part in means.groupby(by, sort=True)}
+    origin = _origins(isotopologues, by)
+    compounds = sorted({(k[5], k[6]) for k in cells})
     for one in groups.of(means, models, contrasts, within=("tracer", "hours")):
-        sides = [means[groups.members(means, g, one.stratum)] for g in (one.group, one.reference)]
-        both = sorted(set(map(tuple, sides[0][["metabolite", "derivative"]].to_numpy()))
-                      & set(map(tuple, sides[1][["metabolite", "derivative"]].to_numpy())))  # fmt: skip
-        for name, derivative in both:
-            pair = [s[(s["metabolite"] == name) & (s["derivative"] == derivative)] for s in sides]
-            head = _head(one, name, derivative, isotopologues)
-            rows += [{**head, **r} for r in _measures(one, pair, name, confidence)]
-            key = f"{one.contrast}|{one.stratum}|{name}|{derivative}"
-            rows.append({**head, **_distribution(pair, detection, n_rotations, seed, key)})
+        at = tuple(value for _, value in one.stratum)
+        for compound in compounds:
+            keys = [(*at, g.model, g.treatment, g.stage, *compound) for g in (one.group, one.reference)]
+            if not all(k in cells for k in keys):
+                continue
+            pair = [cells[k] for k in keys]
+            head = _head(one, *compound) | {"source_rows": groups.origins(t for k in keys for t in origin.get(k, ()))}
+            rows += [{**head, **r} for r in _measures(one, pair, compound[0], confidence)]
+            rows.append({**head, **_distribution(pair, detection, n_rotations, seed, "|".join(keys[0] + keys[1]))})
     if not rows:
         raise NotApplicable("tracing needs one metabolite in two groups: a resistant model and its parent, or a drug")
     out = pd.DataFrame(rows)
@@ -98,15 +102,20 @@ def tracing(
     return out.sort_values(keys, kind="mergesort").reset_index(drop=True).loc[:, list(COLUMNS)]
 
 
-def _head(one: Comparison, name: str, derivative: str, isotopologues: pd.DataFrame) -> dict[str, Any]:
+def _origins(isotopologues: pd.DataFrame, by: list[str]) -> dict[tuple[str, ...], list[str]]:
+    """Rows of the lab's table behind every group, tracer, time and metabolite."""
+    table = groups.grouped(isotopologues[isotopologues["source_rows"] != ""])
+    table["hours"] = [_hours(h) for h in table["hours"].astype(float)]
+    found = table[[*by, "source_rows"]].drop_duplicates().groupby(by, sort=True)["source_rows"].agg(list)
+    return {tuple(map(str, k)): list(v) for k, v in found.items()}
+
+
+def _hours(value: float) -> str:
+    return f"{value:g}" if np.isfinite(value) else ""
+
+
+def _head(one: Comparison, name: str, derivative: str) -> dict[str, Any]:
     stratum = dict(one.stratum)
-    table = isotopologues
-    treated = groups.treatments(table["treatment"])
-    used = (table["metabolite"] == name) & (table["tracer"] == stratum["tracer"]) & (table["derivative"] == derivative)
-    used &= np.array([(f"{h:g}" if np.isfinite(h) else "") == stratum["hours"] for h in table["hours"].astype(float)])
-    sides = [(table["model"] == g.model) & (treated == g.treatment) & (table["stage"].fillna("") == g.stage)
-             for g in (one.group, one.reference)]  # fmt: skip
-    origin = table.loc[used & (sides[0] | sides[1]) & (table["source_rows"] != ""), "source_rows"].drop_duplicates()
     return {
         "model": one.model,
         "contrast": one.contrast,
@@ -120,7 +129,6 @@ def _head(one: Comparison, name: str, derivative: str, isotopologues: pd.DataFra
         "pathway": "",
         "meaning": "",
         "source_table": "isotopologues",
-        "source_rows": groups.origins(origin),
         "_tells": int(one.kind == "resistance"),
     }
 
@@ -164,7 +172,7 @@ def _measures(one: Comparison, pair: list[pd.DataFrame], name: str, confidence: 
 
 def _distribution(pair: list[pd.DataFrame], detection: float, n_rotations: int, seed: int, key: str) -> dict[str, Any]:
     """Rotation test of all isotopologues at once, with shared replicates as blocks."""
-    wide = [s.pivot_table(index="replicate", columns="shift", values="fraction") for s in pair]
+    wide = [s.set_index(["replicate", "shift"])["fraction"].unstack() for s in pair]  # noqa: PD010
     shared = sorted(set(wide[0].columns) & set(wide[1].columns))
     wide = [w[shared].dropna() for w in wide]
     base: dict[str, Any] = {

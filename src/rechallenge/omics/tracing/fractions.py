@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
@@ -22,6 +24,8 @@ COLUMNS = (
     "labelled_fraction", "pool", "labelled_pool", "unexplained", "correction", "status", "reason", "source_table",
     "source_rows",
 )  # fmt: skip
+NUMBERS = ("corrected_area", "fraction", "mean_enrichment", "labelled_fraction", "pool", "labelled_pool", "unexplained")
+Floats = NDArray[np.float64]
 #: part of the measured area that the corrected isotopologues leave unexplained from which on it is said
 POOR_FIT = 0.05
 
@@ -88,35 +92,48 @@ def isotopologues(
     for c in ("hours", "normaliser"):
         table[c] = pd.to_numeric(table[c]) if c in table else np.nan
     table["corrected"] = table["corrected"].fillna("no") if "corrected" in table else "no"
-    table = table[table["shift"].notna() & table["area"].notna()]
-    parts = []
-    for _, rows in table.groupby(MEASUREMENT, sort=True, dropna=False):
-        parts.append(_measurement(rows.sort_values("shift"), purity, natural_tracer, resolution, at_mz))
-    if not parts:
+    table = table[table["shift"].notna() & table["area"].notna()].sort_values([*MEASUREMENT, "shift"], kind="mergesort")
+    if table.empty:
         raise NotApplicable("no isotopologue has an area")
-    return pd.concat(parts, ignore_index=True).loc[:, list(COLUMNS)]
+    table["shift"] = table["shift"].astype(int)
+    start = np.flatnonzero(~table.duplicated(MEASUREMENT).to_numpy())
+    numbers = {k: np.full(len(table), np.nan) for k in NUMBERS}
+    texts: dict[str, list[str]] = {k: [] for k in ("isotope", "correction", "status", "reason", "source_rows")}
+    settings = (purity, natural_tracer, resolution, at_mz)
+    for a, b in zip(start, [*start[1:], len(table)], strict=True):
+        rows = {c: table[c].to_numpy()[a:b] for c in ("shift", "area")}
+        first = {c: table[c].iloc[a] for c in ("tracer", "formula", "derivative", "corrected", "normaliser")}
+        number, text = _measurement(rows["shift"].astype(int), rows["area"].astype(float), first, settings)
+        if "_row" in table:
+            text["source_rows"] = source_rows(table["_file"].to_numpy()[a:b], table["_row"].to_numpy()[a:b])
+        for k, value in number.items():
+            numbers[k][a:b] = value
+        for k, values in texts.items():
+            values += [text.get(k, "")] * int(b - a)
+    out = table.assign(**numbers, **texts, source_table="isotopologues")
+    out["isotopologue"] = [f"M+{k}" for k in out["shift"]]
+    return out.reset_index(drop=True).loc[:, list(COLUMNS)]
 
 
-def _measurement(rows: pd.DataFrame, purity: float, natural_tracer: bool, resolution: float, at: float) -> pd.DataFrame:
-    first = rows.iloc[0]
+def _measurement(
+    shifts: NDArray[np.int64], measured: Floats, first: Mapping[str, Any], settings: tuple[float, bool, float, float]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """One metabolite in one sample: numbers (per isotopologue or one for all) and texts."""
     tracer = parse_tracer(first["tracer"])
     n = parse_formula(first["formula"]).get(tracer.element, 0)
-    shifts = rows["shift"].to_numpy(dtype=int)
-    out = rows.copy()
-    out["isotope"], out["shift"], out["isotopologue"] = tracer.isotope, shifts, [f"M+{k}" for k in shifts]
     areas = np.full(n + 1, np.nan)
-    areas[shifts] = rows["area"].to_numpy(dtype=float)
+    areas[shifts] = measured
     if first["corrected"] == "yes":
         fixed, unexplained, how = np.clip(areas, 0, None), 0.0, "given as corrected"
     else:
-        system = _system(first["formula"], tracer.isotope, first["derivative"], purity, natural_tracer, resolution, at)
+        system = _system(str(first["formula"]), tracer.isotope, str(first["derivative"]), *settings)
         fixed, residual = correction.corrected(areas, system)
         unexplained = float(np.nansum(np.abs(residual))) if np.isfinite(residual).any() else np.nan
-        how = "high resolution" if resolution else "nominal mass"
+        how = "high resolution" if settings[2] else "nominal mass"
     pool = float(np.nansum(fixed)) if np.isfinite(fixed).any() else 0.0
     reasons = []
-    absent = [f"M+{k}" for k in range(n + 1) if k not in set(shifts)]
-    if 0 not in set(shifts):
+    absent = [f"M+{k}" for k in range(n + 1) if k not in shifts]
+    if 0 not in shifts:
         pool, reasons = 0.0, ["M+0 was not measured: no fraction can be taken"]
     elif not pool > 0:
         reasons = ["no signal"]
@@ -127,17 +144,19 @@ def _measurement(rows: pd.DataFrame, purity: float, natural_tracer: bool, resolu
         reasons.append(f"{span} not in the table: shares of those that are")
     if pool > 0 and unexplained > POOR_FIT:
         reasons.append(f"{100 * unexplained:.0f} % of the area is not explained by any distribution")
-    fraction = fixed / pool if pool > 0 else np.full(n + 1, np.nan)
-    enrichment = float(np.nansum(fraction * np.arange(n + 1)) / n) if pool > 0 else np.nan
+    text = {"isotope": tracer.isotope, "correction": how, "reason": "; ".join(reasons),
+            "status": "estimated" if pool > 0 else "not_estimable"}  # fmt: skip
+    if not pool > 0:
+        return {"corrected_area": fixed[shifts]}, text
+    fraction = fixed / pool
+    enrichment = float(np.nansum(fraction * np.arange(n + 1)) / n)
     amount = pool / float(first["normaliser"]) if np.isfinite(first["normaliser"]) else pool
-    out["corrected_area"], out["fraction"] = fixed[shifts], fraction[shifts]
-    out["mean_enrichment"] = enrichment
-    out["labelled_fraction"] = 1 - fraction[0] if pool > 0 else np.nan
-    out["pool"] = amount if pool > 0 else np.nan
-    out["labelled_pool"] = amount * enrichment if pool > 0 else np.nan
-    out["unexplained"], out["correction"] = unexplained if pool > 0 else np.nan, how
-    out["status"] = "estimated" if pool > 0 else "not_estimable"
-    out["reason"] = "; ".join(reasons)
-    out["source_table"] = "isotopologues"
-    out["source_rows"] = source_rows(rows["_file"], rows["_row"]) if "_row" in rows else ""
-    return out
+    return {
+        "corrected_area": fixed[shifts],
+        "fraction": fraction[shifts],
+        "mean_enrichment": enrichment,
+        "labelled_fraction": 1 - fraction[0],
+        "pool": amount,
+        "labelled_pool": amount * enrichment,
+        "unexplained": unexplained,
+    }, text
