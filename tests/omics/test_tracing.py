@@ -166,7 +166,7 @@ def test_fractions_are_the_planted_ones(tms: bool) -> None:
         assert part["mean_enrichment"].iloc[0] == pytest.approx(np.arange(len(mid)) @ np.array(mid) / (len(mid) - 1))
         assert part["labelled_pool"].iloc[0] == pytest.approx(part["pool"].iloc[0] * part["mean_enrichment"].iloc[0])
     assert (out["status"] == "estimated").all() and (out["unexplained"] < 1e-9).all()
-    assert out["source_rows"].iloc[0] == "mids.csv:18-24"
+    assert out["source_rows"].iloc[0] == "mids.csv:34-40"
 
 
 def test_typed_cases_of_measurements() -> None:

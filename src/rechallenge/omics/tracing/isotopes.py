@@ -93,7 +93,7 @@ def parse_tracer(text: object) -> Tracer:
         return Tracer("2H", "H", "water", "U")
     plain = re.sub(r"(?<![A-Za-z])(?:D|d|H-?2)(\d*)(?=[\]\-\s]|$)(?!-?[gG]lucose$)", r"2H\1", plain)
     found = re.findall(r"(13C|15N|2H)(\d*)", plain)
-    isotopes = {f[0] for f in found}
+    isotopes = {f[0] for f in found} | {i for i in ("13C", "15N") if i in plain}
     if len(isotopes) != 1:
         what = "more than one isotope" if isotopes else "no isotope (13C, 15N, 2H)"
         raise ValueError(f"the tracer {raw!r} names {what}")
