@@ -88,7 +88,10 @@ def test_absent_in_one_group_is_said_and_not_tested() -> None:
     y[2, :] = np.nan
     out = matrix.tested(y, [f"f{i}" for i in range(20)], units, groups.of(units, MODELS), block="none")
     row = out.set_index("feature")
-    assert row.loc["f0", "status"] == "not_estimable" and "found in R (3 replicates) and not in P" in row.loc["f0", "reason"]
+    assert (
+        row.loc["f0", "status"] == "not_estimable"
+        and "found in R (3 replicates) and not in P" in row.loc["f0", "reason"]
+    )
     assert row.loc["f1", "status"] == "not_testable" and np.isfinite(row.loc["f1", "log2fc"])
     assert np.isnan(row.loc["f1", "p_value"]) and row.loc["f2", "reason"] == "found in neither group"
     assert (row.loc["f3":, "status"] == "estimated").all()

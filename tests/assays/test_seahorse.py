@@ -240,7 +240,10 @@ def test_groups_are_compared_across_plates(plates: pd.DataFrame) -> None:
     row = out.set_index("parameter")
     assert row.loc["basal", "effect"] == pytest.approx(-80, abs=10) and row.loc["basal", "direction"] == -1
     assert row.loc["glycolysis", "direction"] == 1 and row.loc["basal", "n"] == 4
-    assert row.loc["basal", "design"].startswith("replicate as block") and row.loc["basal", "contrast"] == "Line R vs Line P"
+    assert (
+        row.loc["basal", "design"].startswith("replicate as block")
+        and row.loc["basal", "contrast"] == "Line R vs Line P"
+    )
     assert row.loc["non_mitochondrial", "direction"] == 0
     claims = check(comparisons.bioenergetics_claims(out))
     glycolysis = claims[claims["entity"] == "glycolysis"].iloc[0]

@@ -149,7 +149,9 @@ def test_the_planted_desaturation_is_found(
         assert export("f", chart)["pdf"].startswith(b"%PDF")
 
 
-def test_rows_have_no_order(per_sample: pd.DataFrame, read: pd.DataFrame, tables: tuple[pd.DataFrame, pd.DataFrame]) -> None:
+def test_rows_have_no_order(
+    per_sample: pd.DataFrame, read: pd.DataFrame, tables: tuple[pd.DataFrame, pd.DataFrame]
+) -> None:
     matrix, sheet = (t.sample(frac=1, random_state=5) for t in tables)
     pd.testing.assert_frame_equal(indices.fatty_acid_indices(matrix, sheet, read), per_sample)
 

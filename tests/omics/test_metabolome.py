@@ -133,7 +133,12 @@ def test_normalisation_takes_out_dilution(how: str) -> None:
         mine = values[(values["sample_type"] == "sample") & (values["feature"] != "unknown 00")]
         return float(mine.groupby("sample")["value"].median().std())
 
-    assert spread(out) < 0.15 < 1.0 < spread(quality.metabolite_quality(matrix, sheet, normalise="none")["metabolite_values"])
+    assert (
+        spread(out)
+        < 0.15
+        < 1.0
+        < spread(quality.metabolite_quality(matrix, sheet, normalise="none")["metabolite_values"])
+    )
     assert abs(spread(out) - spread(plain)) < 0.15
 
 
@@ -233,7 +238,10 @@ def test_the_planted_pathway_leads(compared: pd.DataFrame, named: pd.DataFrame) 
     out = enrichment.metabolite_enrichment(compared, named, smallest=2)
     up = out[out["list"] == "up"]
     assert up.iloc[0]["term"] == "polyol/fructose" and up.iloc[0]["leading_edge"] == "fructose|sorbitol"
-    assert (out["status"] == "estimated").any() and set(out.loc[out["list"] == "down", "status"]) <= {"not_testable", "estimated"}
+    assert (out["status"] == "estimated").any() and set(out.loc[out["list"] == "down", "status"]) <= {
+        "not_testable",
+        "estimated",
+    }
     measured = named.loc[named["metabolite"] != "", "isomer_group"].nunique()
     assert (out["n_universe"] == measured).all() and measured < 30 < len(named), "the measured ones with a name"
 
@@ -286,7 +294,9 @@ def test_figures(
 
 def test_a_sheet_with_pooled_and_blank_samples_is_read(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text(contract.METABOLITES.example, encoding="utf-8")
-    (tmp_path / "a.csv").write_text("compound,P_1,R_1,QC_1,B_1\nglucose,5,6,5.5,0\nlactate,7,9,8,0.1\n", encoding="utf-8")
+    (tmp_path / "a.csv").write_text(
+        "compound,P_1,R_1,QC_1,B_1\nglucose,5,6,5.5,0\nlactate,7,9,8,0.1\n", encoding="utf-8"
+    )
     source = TableSource(values=["a.csv"], samples="s.csv", unit="area")
     read = read_matrix(source, tmp_path, contract.METABOLITES, None)
     assert not [f for f in read.faults if f.severity == "error"] and len(read.frame) == 4

@@ -211,7 +211,9 @@ def test_the_example_keeps_the_contract_and_faults_are_told_at_once(tmp_path: Pa
 
 def test_routes_are_those_laid_down() -> None:
     glucose = parse_tracer("13C6-D-glucose")
-    declared = {(r.metabolite, r.shifts): r.pathway for r in routes_of(glucose, "Lactic acid") + routes_of(glucose, "cit")}
+    declared = {
+        (r.metabolite, r.shifts): r.pathway for r in routes_of(glucose, "Lactic acid") + routes_of(glucose, "cit")
+    }
     assert declared[("lactate", (3,))] == "glycolysis" and declared[("citrate", (2,))] == "pyruvate dehydrogenase"
     assert {r.shifts for r in routes_of(glucose, "UDP-GlcNAc")} == {(5,), (6,)}
     assert routes_of(glucose, "GSH")[0].shifts == (2, 3, 4, 5) and routes_of(glucose, "R5P")[0].shifts == (5,)
