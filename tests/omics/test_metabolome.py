@@ -248,7 +248,7 @@ def test_the_planted_pathway_leads(compared: pd.DataFrame, named: pd.DataFrame) 
 
 def test_fishers_exact_test() -> None:
     universe = frozenset(str(i) for i in range(20))
-    hits, term = frozenset("0 1 2 3 4".split()), frozenset("0 1 2 15 99".split())
+    hits, term = frozenset(["0", "1", "2", "3", "4"]), frozenset(["0", "1", "2", "15", "99"])
     found = enrichment.over_representation(hits, universe, term)
     table = [[3, 2], [1, 14]]
     assert found["p_value"] == pytest.approx(stats.fisher_exact(table, "greater").pvalue)

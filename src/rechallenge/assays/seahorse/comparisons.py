@@ -71,7 +71,8 @@ def bioenergetics_contrasts(
     ]
     if reference:
         pairs += [p for p in _against(sheet, reference) if len(sheet)]
-    rows = [row for one, sides in pairs for row in _rows(sheet, one, sides, confidence)]
+    rows = [{**row, "tells": groups.direction(one, models)} for one, sides in pairs
+            for row in _rows(sheet, one, sides, confidence)]  # fmt: skip
     if not rows:
         raise NotApplicable(
             "no two groups can be compared: name models in the groups, or a reference group as the option reference"
@@ -79,7 +80,7 @@ def bioenergetics_contrasts(
     out = pd.DataFrame(rows)
     out["q_value"] = bh(out["p_value"])
     sign = np.sign(out["effect"]).where(out["q_value"] < alpha, 0).fillna(0)
-    out["direction"] = np.where(out["kind"] == "resistance", sign, 0).astype(int)
+    out["direction"] = (sign * out.pop("tells")).astype(int)
     order = {p: i for i, p in enumerate(p for ps in PARAMETERS.values() for p in ps)}
     out["_order"] = out["parameter"].map(order)
     out = out.sort_values(["kind", "contrast", "assay", "_order"], kind="mergesort").reset_index(drop=True)

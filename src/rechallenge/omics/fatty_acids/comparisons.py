@@ -80,13 +80,14 @@ def fatty_acid_contrasts(
                 rows.append({**{k: getattr(result, k) for k in _NUMBERS}, "dataset": dataset, "contrast": one.contrast,
                              "kind": one.kind, "model": one.model, "treatment": one.group.treatment, "pool": pool,
                              "index": index, "pathway": head["pathway"], "group_value": values[0],
-                             "reference_value": values[1], "effect_unit": unit, "source_rows": origin})  # fmt: skip
+                             "reference_value": values[1], "effect_unit": unit,
+                             "tells": groups.direction(one, models), "source_rows": origin})  # fmt: skip
     if not rows:
         raise NotApplicable("no two groups of samples can be compared: name a resistant model's parent, or a vehicle")
     out = pd.DataFrame(rows)
     out["q_value"] = out.groupby(["dataset", "contrast"])["p_value"].transform(lambda p: bh(p.to_numpy()))
-    sign = np.sign(out["effect"]).where((out["kind"] == "resistance") & (out["q_value"] < alpha), 0).fillna(0)
-    out["direction"] = sign.astype(int)
+    sign = np.sign(out["effect"]).where(out["q_value"] < alpha, 0).fillna(0)
+    out["direction"] = (sign * out.pop("tells")).astype(int)
     out = out.assign(source_table="fatty_acids").sort_values(
         ["dataset", "kind", "contrast", "pool", "index"], kind="mergesort"
     )

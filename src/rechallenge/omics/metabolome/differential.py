@@ -64,13 +64,14 @@ def metabolite_differential(
         if not found:
             continue
         made = tested(y, features, units, found, block=block, trend=trend, least=least, confidence=confidence)
-        parts.append(made.assign(dataset=str(name)))
+        tells = {c.contrast: groups.direction(c, models) for c in found}
+        parts.append(made.assign(dataset=str(name), tells=made["contrast"].map(tells)))
     if not parts:
         raise NotApplicable("no two groups of samples can be compared: name a resistant model's parent, or a vehicle")
     out = pd.concat(parts, ignore_index=True)
     out["q_value"] = out.groupby(["dataset", "contrast"])["p_value"].transform(lambda p: bh(p.to_numpy()))
-    tells = (out["kind"] == "resistance") & (out["q_value"] < alpha)
-    out["direction"] = np.where(tells, np.sign(out["log2fc"].fillna(0)), 0).astype(int)
+    sign = np.where(out["q_value"] < alpha, np.sign(out["log2fc"].fillna(0)), 0)
+    out["direction"] = (sign * out.pop("tells")).astype(int)
     out["layer"], out["source_table"] = "metabolite", "metabolites"
     where = {}
     if "_row" in metabolites:

@@ -37,8 +37,8 @@ def _methods(tracing: pd.DataFrame, confidence: float, detection: float, n_rotat
         "enrichment and the log2 labelled pool were compared between groups by t tests with the biological replicate "
         f"as the unit ({'; '.join(designs) or 'no design complete'}) and {100 * confidence:g} % intervals; whole "
         f"distributions were compared as centred log ratios ({AITCHISON}; parts below {detection:g} replaced, "
-        f"{ZEROS}) by a rotation test with {n_rotations} rotations ({ROTATION}). Each measure was adjusted by Benjamini "
-        "and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
+        f"{ZEROS}) by a rotation test with {n_rotations} rotations ({ROTATION}). Each measure was adjusted by "
+        "Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x)."
     )
 
 
@@ -85,7 +85,8 @@ def tracing(
             if not all(k in cells for k in keys):
                 continue
             pair = [cells[k] for k in keys]
-            head = _head(one, *compound) | {"source_rows": groups.origins(t for k in keys for t in origin.get(k, ()))}
+            head = _head(one, *compound) | {"_tells": groups.direction(one, models)}
+            head["source_rows"] = groups.origins(t for k in keys for t in origin.get(k, ()))
             rows += [{**head, **r} for r in _measures(one, pair, compound[0], confidence)]
             rows.append({**head, **_distribution(pair, detection, n_rotations, seed, "|".join(keys[0] + keys[1]))})
     if not rows:
@@ -129,7 +130,6 @@ def _head(one: Comparison, name: str, derivative: str) -> dict[str, Any]:
         "pathway": "",
         "meaning": "",
         "source_table": "isotopologues",
-        "_tells": int(one.kind == "resistance"),
     }
 
 
