@@ -142,7 +142,9 @@ def _rna(rng: np.random.Generator, lines: tuple[str, ...], scenario: Scenario, s
     parent = spec.rna_se * rng.standard_normal(len(genes))
     out = []
     for line in lines:
-        change = np.where(rng.random(len(genes)) < spec.passengers, spec.passenger_sd, 0.0) * rng.standard_normal(len(genes))
+        change = np.where(rng.random(len(genes)) < spec.passengers, spec.passenger_sd, 0.0) * rng.standard_normal(
+            len(genes)
+        )
         change[genes.index(KEY)] = 0.0 if scenario == "null" else KEY_LOG2FC
         effect = change + spec.rna_se * rng.standard_normal(len(genes)) - parent
         se = np.full(len(genes), np.sqrt(2) * spec.rna_se)

@@ -13,7 +13,6 @@ enzyme, less product. A pool that rises proves no flux.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import numpy as np
@@ -23,15 +22,21 @@ from scipy import stats
 
 from rechallenge import contrasts as comparisons
 from rechallenge.analysis import analysis
-from rechallenge.contrasts import Comparison
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.atlas import footprints, layers
-from rechallenge.omics.atlas.layers import LAYERS, SIDES, Layer, Samples
+from rechallenge.omics.atlas.comparing import (
+    OneContrast,
+    footprint_words,
+    metabolite_layer,
+    origin_of,
+    product_change,
+    specificity,
+    stage_layer,
+)
+from rechallenge.omics.atlas.layers import LAYERS, SIDES, Layer
 from rechallenge.omics.atlas.names import compounds
-from rechallenge.stats.conjunction import conjunction, opposition, partial_conjunction
+from rechallenge.stats.conjunction import Joined, conjunction, opposition, partial_conjunction
 from rechallenge.stats.multiplicity import bh
-from rechallenge.stats.rotation import Projected, project, rotate
-from rechallenge.tables.contract import source_rows
 
 Floats = NDArray[np.float64]
 ROAST = "doi:10.1093/bioinformatics/btq401"
@@ -39,7 +44,7 @@ CONJUNCTION = "doi:10.1111/j.1541-0420.2007.00984.x"
 HUMAN_GEM = "doi:10.1126/scisignal.aaz1482"
 CONCORDANT, DISCORDANT = "concordant", "discordant"
 #: what is said of an enzyme in a contrast
-AGREES, OPPOSED, BOTH = "concordant", "discordant", "layers disagree"
+AGREES, OPPOSED, BOTH, SUGGESTIVE = "concordant", "discordant", "layers disagree", "suggestive"
 ALONE, METABOLITES, NOTHING, UNTESTED = "enzyme alone", "metabolites alone", "nothing shown", "not tested"
 CAUTION = "runs either way: without tracing its footprint has no sign of its own"
 COLUMNS = (
@@ -67,7 +72,9 @@ PATHWAY_COLUMNS = (
 )  # fmt: skip
 
 
-def _methods(enzymes: pd.DataFrame, n_rotations: int, layers_needed: int, fdr: float, max_missing: float, **_: Any) -> str:
+def _methods(
+    enzymes: pd.DataFrame, n_rotations: int, layers_needed: int, fdr: float, max_missing: float, **_: Any
+) -> str:
     tested = enzymes[enzymes["status"] == "estimated"]
     used = sorted({x for text in tested["layers"] for x in text.split(", ") if x}, key=LAYERS.index)
     small = tested["n_test"].min() if len(tested) else np.nan
@@ -78,13 +85,14 @@ def _methods(enzymes: pd.DataFrame, n_rotations: int, layers_needed: int, fdr: f
         else ""
     )
     return (
-        f"Enzymes of a curated core (directions checked against Human-GEM, {HUMAN_GEM}) were scored by the moderated t of "
-        "their measured main products (weight 1) and of the products one step on (weight 0.5), cofactors left out; "
+        f"Enzymes of a curated core (directions checked against Human-GEM, {HUMAN_GEM}) were scored by the moderated t "
+        "of their measured main products (weight 1) and of the products one step on (weight 0.5), cofactors left out; "
         f"p-values of this layer by {n_rotations:,} rotations of the samples (ROAST, {ROAST}). Features missing in more "
-        f"than {100 * max_missing:g} % of the samples were left out. The layers {', '.join(used) or 'at hand'} were joined "
-        f"by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with one of the enzyme "
-        "and one of its metabolites required; discordant enzymes by the same with one layer of the metabolites turned. "
-        f"q-values by Benjamini and Hochberg over the enzymes tested in a contrast, called at {fdr:g}. Neither regulatory "
+        f"than {100 * max_missing:g} % of the samples were left out. The layers {', '.join(used) or 'at hand'} were "
+        f"joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with one of "
+        "the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
+        "metabolites turned. q-values by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x) over the "
+        f"enzymes tested in a contrast, called at {fdr:g}. Neither regulatory "
         "class nor druggability entered a p-value. A pool that rises proves no flux." + power
     )
 
@@ -100,7 +108,7 @@ def enzymes(
     metabolites_samples: pd.DataFrame,
     models: pd.DataFrame,
     differential: pd.DataFrame | None = None,
-    isotopologue_contrasts: pd.DataFrame | None = None,
+    tracing: pd.DataFrame | None = None,
     contrasts: pd.DataFrame | None = None,
     *,
     layers_needed: int = 2,
@@ -108,21 +116,21 @@ def enzymes(
     n_permutations: int = 999,
     fdr: float = 0.1,
     max_missing: float = 0.2,
-    block_replicates: bool = False,
+    block_replicates: bool = True,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Enzyme-metabolite concordance: the tables `enzymes`, `enzyme_metabolites` and `enzyme_pathways`.
 
     `metabolite_levels` is wide (dataset, feature, one log2 column per sample), `metabolites_samples` its sheet.
     `differential` brings RNA, protein or flux contrasts (columns contrast, layer, feature, log2fc, p_value) and
-    `isotopologue_contrasts` the tracer's (contrast, metabolite, isotopologue, effect, p_value) under the same names.
+    `tracing` the tracer's (contrast, metabolite, measure, isotopologue, pathway, effect, p_value) under the same names.
 
     `enzymes` has two rows per data set, contrast and enzyme, `kind` concordant and discordant; `direction` is that of
     the enzyme, `statistic` the signed normal quantile of its p-value, `opposed` the layer that points the other way.
     `product_log2fc` is the mean log2 change of the measured main products with its t interval. `contrast_score`
     (products against substrates) and `specificity` (share of `n_permutations` shuffled footprints that score as far,
     by chance and not a test) are for reading alone. A batch column is a nuisance term, and with `block_replicates` the
-    replicate too (equal labels, same experiment). Raises NotApplicable where no contrast can be made.
+    replicate too where both groups share labels (equal labels are the same experiment). Raises NotApplicable where no contrast can be made.
     """
     found: dict[str, list[pd.DataFrame]] = {"enzymes": [], "enzyme_metabolites": [], "enzyme_pathways": []}
     for dataset in sorted(metabolites_samples["dataset"].astype(str).unique()):
@@ -134,85 +142,22 @@ def enzymes(
         ours, against = footprints.weights(data.columns)
         weights = [np.pad(w, ((0, 0), (0, len(data.features) - w.shape[1]))) for w in (ours, against)]
         for comparison in comparisons.of(data.sheet, models, contrasts):
-            one = _Contrast(dataset, data, comparison, models, weights[0], weights[1], block_replicates)
+            one = OneContrast(dataset, data, comparison, models, weights[0], weights[1], block_replicates)
             options = {"n_rotations": n_rotations, "n_permutations": n_permutations, "seed": seed}
-            table = _enzymes(one, differential, isotopologue_contrasts, layers_needed, fdr, **options)
+            table = _enzymes(one, differential, tracing, layers_needed, fdr, **options)
             found["enzymes"].append(table)
             found["enzyme_metabolites"].append(_metabolites(one))
             found["enzyme_pathways"].append(_pathways(one, table, fdr, n_rotations, seed))
     if not found["enzymes"]:
         raise NotApplicable(
-            "no two groups of samples to compare: the sheet of the metabolites needs a resistant model and its parent, or "
-            "a treatment and vehicle in one model"
+            "no two groups of samples to compare: the sheet of the metabolites needs a resistant model and its parent, "
+            "or a treatment and vehicle in one model"
         )
     return {name: pd.concat(tables, ignore_index=True) for name, tables in found.items()}
 
 
-class _Contrast:
-    """One comparison of one data set: who is in it, the linear model, and why there is none (`reason`)."""
-
-    def __init__(
-        self,
-        dataset: str,
-        data: Samples,
-        comparison: Comparison,
-        models: pd.DataFrame,
-        weights: Floats,
-        against: Floats,
-        block_replicates: bool,
-    ):
-        self.dataset, self.data, self.comparison = dataset, data, comparison
-        self.weights, self.against = weights, against
-        self.resistance = comparisons.direction(comparison, models) if len(models) else 0
-        sheet = data.sheet
-        test = comparisons.members(sheet, comparison.group)
-        reference = comparisons.members(sheet, comparison.reference)
-        self.n_test, self.n_reference = int(test.sum()), int(reference.sum())
-        self.member = test | reference
-        group = sheet[["model", "treatment", "stage"]].agg("\x1f".join, axis=1)
-        design = pd.get_dummies(group).to_numpy(float)
-        column = {name: i for i, name in enumerate(pd.get_dummies(group).columns)}
-        c = np.zeros(design.shape[1])
-        c[column[group[test].iloc[0]]], c[column[group[reference].iloc[0]]] = 1.0, -1.0
-        blocks = ["batch", "replicate"] if block_replicates else ["batch"]
-        self.model, self.reason = _model(data.y, design, c, sheet, blocks)
-
-    @property
-    def n(self) -> int:
-        return self.n_test + self.n_reference
-
-    @property
-    def df(self) -> float:
-        return float(self.model.df) if self.model else np.nan
-
-    @property
-    def label(self) -> str:
-        return self.comparison.contrast
-
-
-def _model(
-    y: Floats, design: Floats, contrast: Floats, sheet: pd.DataFrame, blocks: list[str]
-) -> tuple[Projected | None, str]:
-    """The contrast in a model with group means and blocks; without a block that would take the contrast away."""
-    parts, c = [design], contrast
-    for block in blocks:
-        labels = sheet[block].fillna("").astype(str)
-        if labels.nunique() < 2:
-            continue
-        dummies = pd.get_dummies(labels, drop_first=True).to_numpy(float)
-        wider, longer = np.column_stack([*parts, dummies]), np.r_[c, np.zeros(dummies.shape[1])]
-        if np.abs(longer @ np.linalg.pinv(wider) @ wider - longer).max() > 1e-8:
-            return None, f"the {block} column cannot be told from the groups that are compared"
-        parts, c = [*parts, dummies], longer
-    x = np.column_stack(parts)
-    spare = len(x) - np.linalg.matrix_rank(x)
-    if spare < 2:
-        return None, f"{len(x)} biological replicates in all leave {max(spare, 0)} residual degrees of freedom (2 needed)"
-    return project(y, x, c), ""
-
-
 def _enzymes(
-    one: _Contrast,
+    one: OneContrast,
     differential: pd.DataFrame | None,
     tracer: pd.DataFrame | None,
     layers_needed: int,
@@ -220,14 +165,14 @@ def _enzymes(
     **options: int,
 ) -> pd.DataFrame:
     """Both kinds of every enzyme in one contrast."""
-    metabolite, score = _metabolite_layer(one, one.weights, options["n_rotations"], options["seed"])
-    shown, _ = _metabolite_layer(one, one.against, options["n_rotations"], options["seed"])
+    metabolite, score = metabolite_layer(one, one.weights, options["n_rotations"], options["seed"])
+    shown, _ = metabolite_layer(one, one.against, options["n_rotations"], options["seed"])
     given: dict[str, Layer] = {
         "rna": layers.gene_layer(differential, one.label, "rna"),
         "protein": layers.gene_layer(differential, one.label, "protein"),
         "metabolite": metabolite,
         "tracer": layers.tracer_layer(tracer, differential, one.label),
-        "stage": _stage_layer(one, options["n_rotations"], options["seed"]),
+        "stage": stage_layer(one, options["n_rotations"], options["seed"]),
     }
     up = np.column_stack([given[k].p_up for k in LAYERS])
     down = np.column_stack([given[k].p_down for k in LAYERS])
@@ -237,8 +182,8 @@ def _enzymes(
     oppose_p = np.where(np.isnan(agree.p_value), np.nan, oppose.p_value)
     q = {CONCORDANT: bh(agree.p_value), DISCORDANT: bh(oppose_p)}
     verdict = _verdicts(q, up, down, sides, fdr)
-    products, low, high = _product_change(one)
-    special = _specificity(one, score, options["n_permutations"], options["seed"])
+    products, low, high = product_change(one)
+    special = specificity(one, score, options["n_permutations"], options["seed"])
     against_p = shown.p_value
     size = {k: (v.effect, v.z, v.p_value) for k, v in given.items()}
     rows = []
@@ -256,12 +201,12 @@ def _enzymes(
             "product_log2fc": products[i],
             "product_ci_low": low[i], "product_ci_high": high[i],
             "n_products": int((one.weights[i] == footprints.PRODUCT).sum()),
-            "n_next": int((one.weights[i] == footprints.NEXT).sum()), "footprint": _footprint_words(one, i),
+            "n_next": int((one.weights[i] == footprints.NEXT).sum()), "footprint": footprint_words(one, i),
             "specificity": special[i], "same_footprint": prints.count(prints[i]) - 1 if prints[i] else 0,
             "isozymes": enzyme.isozymes, "rate_limiting": enzyme.rate_limiting,
             "caution": CAUTION if enzyme.gene in footprints.UNSIGNED else "", "n": one.n, "n_test": one.n_test,
             "n_reference": one.n_reference, "df": one.df, "status": "not_testable" if reason else "estimated",
-            "reason": reason, "source_table": "metabolites", "source_rows": _origin(one, np.flatnonzero(one.weights[i])),
+            "reason": reason, "source_table": "metabolites", "source_rows": origin_of(one, np.flatnonzero(one.weights[i])),
         }  # fmt: skip
         for kind, joined, p in ((CONCORDANT, agree, agree.p_value), (DISCORDANT, oppose, oppose_p)):
             sign = int(joined.direction[i]) if np.isfinite(p[i]) else 0
@@ -282,47 +227,14 @@ def _enzymes(
     return out.loc[:, list(COLUMNS)]
 
 
-def _metabolite_layer(one: _Contrast, weights: Floats, n_rotations: int, seed: int) -> tuple[Layer, Floats]:
-    if one.model is None:
-        return layers.nothing(one.reason), np.full(len(weights), np.nan)
-    turned = rotate(one.model, weights, n_rotations=n_rotations, seed=seed)
-    return Layer(turned.score, turned.p_up, turned.p_down, ("",) * len(weights)), turned.score
-
-
-def _stage_layer(one: _Contrast, n_rotations: int, seed: int) -> Layer:
-    """Trend of the footprints over the stages of the model that is tested, vehicle alone; needs three stages."""
-    sheet = one.data.sheet
-    mine = (sheet["model"] == one.comparison.model) & (sheet["treatment"] == one.comparison.group.treatment)
-    number = sheet["stage"].map(stage_number)
-    mine &= number.notna()
-    if one.comparison.kind == "treatment" or number[mine].nunique() < 3:
-        return layers.nothing("no three stages")
-    level = number[mine].to_numpy(float)
-    design = np.column_stack([np.ones(len(level)), level])
-    model, reason = _model(one.data.y[mine.to_numpy()], design, np.array([0.0, 1.0]), sheet[mine], ["batch"])
-    if model is None:
-        return layers.nothing(reason)
-    turned = rotate(model, one.weights, n_rotations=n_rotations, seed=seed)
-    return Layer(turned.score, turned.p_up, turned.p_down, ("",) * len(one.weights))
-
-
-def stage_number(stage: str) -> float:
-    """The number in the name of a stage; nan where there is none.
-
-    >>> stage_number("S3"), stage_number("2.5 µM")
-    (3.0, 2.5)
-    """
-    found = re.search(r"\d+(?:\.\d+)?", str(stage))
-    return float(found[0]) if found else float("nan")
-
-
 def _verdicts(q: dict[str, Floats], up: Floats, down: Floats, sides: list[str], fdr: float) -> list[str]:
-    """What is said of each enzyme; sides that stand alone are called at the same rate over all that have them."""
-    alone = {}
+    """What is said of each enzyme. Either side is also called for itself, at the same rate over all that have it:
+    suggestive is what both sides show, with one sign, where the joint test falls short."""
+    alone, sign = {}, {}
     for side in ("enzyme", "metabolites"):
         columns = [j for j, s in enumerate(sides) if s == side]
-        p = np.minimum(1.0, 2 * np.fmin(*(partial_conjunction(x[:, columns], 1) for x in (up, down))))
-        alone[side] = bh(p) <= fdr
+        each = Joined(*(partial_conjunction(x[:, columns], 1) for x in (up, down)))
+        alone[side], sign[side] = bh(each.p_value) <= fdr, each.direction
     agrees, opposed = q[CONCORDANT] <= fdr, q[DISCORDANT] <= fdr
     untested = np.isnan(q[CONCORDANT])
     choices = [
@@ -330,6 +242,7 @@ def _verdicts(q: dict[str, Floats], up: Floats, down: Floats, sides: list[str], 
         (agrees & opposed, BOTH),
         (agrees, AGREES),
         (opposed, OPPOSED),
+        (alone["enzyme"] & alone["metabolites"] & (sign["enzyme"] == sign["metabolites"]), SUGGESTIVE),
         (alone["enzyme"] & ~alone["metabolites"], ALONE),
         (alone["metabolites"] & ~alone["enzyme"], METABOLITES),
     ]
@@ -337,7 +250,7 @@ def _verdicts(q: dict[str, Floats], up: Floats, down: Floats, sides: list[str], 
 
 
 def _reason(
-    one: _Contrast, enzyme: footprints.Enzyme, given: dict[str, Layer], i: int, there: list[str], needed: int
+    one: OneContrast, enzyme: footprints.Enzyme, given: dict[str, Layer], i: int, there: list[str], needed: int
 ) -> str:
     """Why an enzyme is not tested; empty where it is."""
     sides = {SIDES[k] for k in there}
@@ -353,58 +266,15 @@ def _reason(
     if "enzyme" not in sides:
         absent = given["rna"].absent
         has_effect = np.isfinite(given["rna"].effect[i])
-        said.append(absent or (f"RNA of {enzyme.gene} has no p-value" if has_effect else f"RNA of {enzyme.gene} not measured"))
+        said.append(
+            absent or (f"RNA of {enzyme.gene} has no p-value" if has_effect else f"RNA of {enzyme.gene} not measured")
+        )
     if not said:
         said.append(f"{len(there)} of {needed} layers needed ({', '.join(there)})")
     return "; ".join(said)
 
 
-def _product_change(one: _Contrast) -> tuple[Floats, Floats, Floats]:
-    """Mean log2 change of the measured main products of each enzyme, with its 95 % t interval."""
-    averages = (one.weights == footprints.PRODUCT).astype(float)
-    count = averages.sum(axis=1)
-    if one.model is None:
-        empty = np.full(len(averages), np.nan)
-        return empty, empty, empty
-    mean = one.model.effects @ (averages / np.maximum(count, 1)[:, None]).T
-    effect = np.where(count > 0, one.model.scale * mean[0], np.nan)
-    se = one.model.scale * np.sqrt(np.sum(mean[1:] ** 2, axis=0) / one.model.df)
-    reach = stats.t.ppf(0.975, one.model.df) * se
-    return effect, effect - reach, effect + reach
-
-
-def _specificity(one: _Contrast, score: Floats, n: int, seed: int) -> Floats:
-    """Share of footprints laid over other measured metabolites that score at least as far from zero."""
-    if one.model is None:
-        return np.full(len(score), np.nan)
-    t = one.model.statistic
-    length = np.linalg.norm(one.weights, axis=1)
-    w = one.weights / np.where(length == 0, 1.0, length)[:, None]
-    rng = np.random.default_rng([seed, 1])
-    shuffled = np.column_stack([rng.permutation(t) for _ in range(n)]) if n else np.empty((len(t), 0))
-    beyond = (np.abs(w @ shuffled) >= np.abs(score)[:, None] - 1e-12).sum(axis=1)
-    return np.where(length == 0, np.nan, (beyond + 1) / (n + 1))
-
-
-def _footprint_words(one: _Contrast, i: int) -> str:
-    """`sorbitol +1.20, fructose +0.83 (next)`: the measured footprint with log2 changes."""
-    if one.model is None:
-        return ""
-    change = one.model.effect
-    said = []
-    for column in sorted(np.flatnonzero(one.weights[i]), key=lambda c: (-one.weights[i, c], one.data.features[c])):
-        note = " (next)" if one.weights[i, column] == footprints.NEXT else ""
-        size = f"{change[column]:+.2f}".replace("-", "−")
-        said.append(f"{one.data.features[column]} {size}{note}")
-    return ", ".join(said)
-
-
-def _origin(one: _Contrast, columns: NDArray[np.int64]) -> str:
-    places = [p for c in columns for p in one.data.origin[c]]
-    return source_rows([f for f, _ in places], [r for _, r in places]) if places else ""
-
-
-def _metabolites(one: _Contrast) -> pd.DataFrame:
+def _metabolites(one: OneContrast) -> pd.DataFrame:
     """Every compound of the enzyme table: its own statistic, or that it was not measured."""
     model = one.model
     rows = []
@@ -420,17 +290,17 @@ def _metabolites(one: _Contrast) -> pd.DataFrame:
                 "feature": one.data.features[column], "log2fc": model.effect[column], "se": model.se[column],
                 "ci_low": model.effect[column] - reach[column], "ci_high": model.effect[column] + reach[column],
                 "statistic": model.statistic[column], "p_value": p[column], "status": "estimated",
-                "source_table": "metabolites", "source_rows": _origin(one, np.array([column])),
+                "source_table": "metabolites", "source_rows": origin_of(one, np.array([column])),
             }  # fmt: skip
         rows.append({"dataset": one.dataset, "contrast": one.label, **row})
     out = pd.DataFrame(rows).reindex(columns=list(METABOLITE_COLUMNS))
     out["q_value"] = bh(out["p_value"].astype(float))
-    return out.astype({c: float for c in ("log2fc", "se", "ci_low", "ci_high", "statistic", "p_value")}).fillna(
+    return out.astype(dict.fromkeys(("log2fc", "se", "ci_low", "ci_high", "statistic", "p_value"), float)).fillna(
         {"source_table": "", "source_rows": ""}
     )
 
 
-def _pathways(one: _Contrast, table: pd.DataFrame, fdr: float, n_rotations: int, seed: int) -> pd.DataFrame:
+def _pathways(one: OneContrast, table: pd.DataFrame, fdr: float, n_rotations: int, seed: int) -> pd.DataFrame:
     """Products of whole pathways by the same rotation, two-sided, with what their enzymes do beside it.
 
     Every measured main product of a pathway's enzymes counts once. The mean z of RNA is a description: the genes of a
@@ -439,7 +309,7 @@ def _pathways(one: _Contrast, table: pd.DataFrame, fdr: float, n_rotations: int,
     names = sorted({e.pathway for e in footprints.enzymes()})
     member = np.array([[e.pathway == name for e in footprints.enzymes()] for name in names])
     weights = np.array([(one.weights[m] == footprints.PRODUCT).any(axis=0).astype(float) for m in member])
-    layer, _ = _metabolite_layer(one, weights, n_rotations, seed)
+    layer, _ = metabolite_layer(one, weights, n_rotations, seed)
     first = table[table["kind"] == CONCORDANT].set_index("gene")
     rows = []
     for i, name in enumerate(names):

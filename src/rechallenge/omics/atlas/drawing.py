@@ -132,5 +132,3 @@ def _beside(arrow: Any, k: int, n: int) -> tuple[float, float, str]:
     if arrow.side == "bottom":
         return arrow.mx - 9, arrow.my + _BESIDE + k * _PITCH, "right"
     return arrow.mx - 9, arrow.my - _BESIDE - (n - 1 - k) * _PITCH, "right"
-
-

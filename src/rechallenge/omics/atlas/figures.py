@@ -9,7 +9,16 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.omics.atlas import drawing, footprints
-from rechallenge.omics.atlas.concordance import AGREES, ALONE, BOTH, CONCORDANT, METABOLITES, NOTHING, OPPOSED
+from rechallenge.omics.atlas.concordance import (
+    AGREES,
+    ALONE,
+    BOTH,
+    CONCORDANT,
+    METABOLITES,
+    NOTHING,
+    OPPOSED,
+    SUGGESTIVE,
+)
 
 #: contrasts drawn, and enzymes in a ranked figure
 MOST_CONTRASTS, MOST_ENZYMES = 2, 20
@@ -78,7 +87,9 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
         alt.Y("_draw_y2:Q", axis=None, scale=high),
         angle=alt.Angle("_draw_angle:Q", scale=None),
     )
-    titles = drawing.layout()[2].assign(_draw_x=lambda t: t["x"] * drawing.X_SCALE, _draw_y=lambda t: t["y"] * drawing.Y_SCALE)
+    titles = drawing.layout()[2].assign(
+        _draw_x=lambda t: t["x"] * drawing.X_SCALE, _draw_y=lambda t: t["y"] * drawing.Y_SCALE
+    )
     headings = (
         alt.Chart(titles[["pathway", "_draw_x", "_draw_y"]])
         .mark_text(fontSize=LABEL, fontWeight="bold", color=MUTED)
@@ -87,10 +98,18 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
     layers = [tail, head, headings]
     columns = ["name", "kind", "measured_as", "log2fc", "z", "q_value", "state"]
     for marks, shape, size in ((circles, "circle", 42), (squares, "square", 24)):
-        of = alt.Chart(marks).encode(x, y, tooltip=[f"{c}:N" if marks[c].dtype == object else f"{c}:Q" for c in columns])
+        of = alt.Chart(marks).encode(
+            x, y, tooltip=[f"{c}:N" if marks[c].dtype == object else f"{c}:Q" for c in columns]
+        )
         layers += [
             of.transform_filter("datum.state === 'not measured'").mark_point(
-                shape=shape, size=size, filled=True, fill="white", stroke="#9a9a9a", strokeDash=[1.5, 1.5], strokeWidth=0.6
+                shape=shape,
+                size=size,
+                filled=True,
+                fill="white",
+                stroke="#9a9a9a",
+                strokeDash=[1.5, 1.5],
+                strokeWidth=0.6,
             ),
             of.transform_filter("datum.state === 'measured'")
             .mark_point(shape=shape, size=size, filled=True, stroke="#9a9a9a", strokeWidth=0.4)
@@ -103,7 +122,11 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
         for side, look in _SIDES.items():
             here = f"datum._draw_side === '{side}'"
             if shape == "circle":
-                layers.append(of.transform_filter(here).mark_text(fontSize=SMALL, limit=120, **look).encode(text="name:N", color=grey))
+                layers.append(
+                    of.transform_filter(here)
+                    .mark_text(fontSize=SMALL, limit=120, **look)
+                    .encode(text="name:N", color=grey)
+                )
                 continue
             close = {k: v * 0.8 if k in ("dx", "dy") else v for k, v in look.items()}
             for test, style in (
@@ -139,7 +162,9 @@ def _legend(x: Any, y: Any) -> list[Any]:
 
     words = ["metabolite", "enzyme (RNA)", "not measured", "q ≤ 0.1", "bold: concordant", "italic: discordant"]
     at = [0, 13, 28, 43, 54, 71]
-    table = pd.DataFrame({"_draw_word": words, "_draw_x": np.array(at) * drawing.X_SCALE, "_draw_y": 98 * drawing.Y_SCALE})
+    table = pd.DataFrame(
+        {"_draw_word": words, "_draw_x": np.array(at) * drawing.X_SCALE, "_draw_y": 98 * drawing.Y_SCALE}
+    )
     of = alt.Chart(table).encode(x, y)
     looks = [
         ("metabolite", {"shape": "circle", "size": 42, "stroke": "#9a9a9a", "strokeWidth": 0.5, "fill": "#dddddd"}),
@@ -150,7 +175,13 @@ def _legend(x: Any, y: Any) -> list[Any]:
     marks = [of.transform_filter(f"datum._draw_word === '{w}'").mark_point(filled=True, **look) for w, look in looks]
     texts = []
     for word in words:
-        style = {"fontWeight": "bold"} if word.startswith("bold") else {"fontStyle": "italic"} if word.startswith("italic") else {}
+        style = (
+            {"fontWeight": "bold"}
+            if word.startswith("bold")
+            else {"fontStyle": "italic"}
+            if word.startswith("italic")
+            else {}
+        )
         texts.append(
             of.transform_filter(f"datum._draw_word === '{word}'")
             .mark_text(fontSize=SMALL, align="left", dx=6, baseline="middle", **style)
@@ -171,7 +202,13 @@ def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
 
     from rechallenge.report.theme import DOUBLE, MUTED, SMALL, WONG, sized
 
-    paint = {"RNA": "blue", "protein": "sky blue", "metabolites": "vermillion", "tracer": "bluish green", "stages": "reddish purple"}
+    paint = {
+        "RNA": "blue",
+        "protein": "sky blue",
+        "metabolites": "vermillion",
+        "tracer": "bluish green",
+        "stages": "reddish purple",
+    }
     charts = {}
     for dataset, contrast in shown_contrasts(enzymes):
         part = _of(enzymes, dataset, contrast)
@@ -183,13 +220,17 @@ def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
         order = list(part["gene"])
         long = pd.concat(
             [
-                pd.DataFrame({"gene": part["gene"], "layer": name, "z": part[f"{k}_z"].clip(-10, 10), "p": part[f"{k}_p"]})
+                pd.DataFrame(
+                    {"gene": part["gene"], "layer": name, "z": part[f"{k}_z"].clip(-10, 10), "p": part[f"{k}_p"]}
+                )
                 for k, name in _LAYER_NAMES.items()
             ]
         ).dropna()
         there = [n for n in paint if n in set(long["layer"])]
         words = part[["gene", "q_value", "footprint"]].assign(_draw_q=[f"q = {q:.2g}" for q in part["q_value"]])
-        axis_y = alt.Y("gene:N", sort=order, title=None, axis=alt.Axis(grid=True, gridColor="#eeeeee", domain=False, ticks=False))
+        axis_y = alt.Y(
+            "gene:N", sort=order, title=None, axis=alt.Axis(grid=True, gridColor="#eeeeee", domain=False, ticks=False)
+        )
         reach = float(max(5.0, long["z"].abs().max()) + 0.5)
         scale = alt.Scale(domain=[-reach, reach], nice=False)
         points = (
@@ -198,7 +239,12 @@ def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
             .encode(
                 alt.X("z:Q", title="Signed z (beyond ±10 drawn at 10)", scale=scale),
                 axis_y,
-                alt.Color("layer:N", title="Layer", legend=alt.Legend(orient="bottom", direction="horizontal"), scale=alt.Scale(domain=there, range=[WONG[paint[n]] for n in there])),
+                alt.Color(
+                    "layer:N",
+                    title="Layer",
+                    legend=alt.Legend(orient="bottom", direction="horizontal"),
+                    scale=alt.Scale(domain=there, range=[WONG[paint[n]] for n in there]),
+                ),
                 tooltip=["gene:N", "layer:N", "z:Q", "p:Q"],
             )
         )
@@ -207,8 +253,12 @@ def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
         left = alt.layer(zero, points).properties(width=170, height=alt.Step(10), title=contrast)
         side = alt.Chart(words).encode(alt.Y("gene:N", sort=order, axis=None))
         q = side.mark_text(align="left", fontSize=SMALL).encode(alt.X(value=0), text="_draw_q:N")
-        seen = side.mark_text(align="left", fontSize=SMALL, color=MUTED, limit=230).encode(alt.X(value=34), text="footprint:N")
-        right = alt.layer(q, seen).properties(width=265, height=alt.Step(10), title="Metabolites of the footprint (log2 change)")
+        seen = side.mark_text(align="left", fontSize=SMALL, color=MUTED, limit=230).encode(
+            alt.X(value=34), text="footprint:N"
+        )
+        right = alt.layer(q, seen).properties(
+            width=265, height=alt.Step(10), title="Metabolites of the footprint (log2 change)"
+        )
         charts[f"enzyme_ranks {contrast}"] = sized(alt.hconcat(left, right, spacing=4), DOUBLE)
     return charts or None
 
@@ -227,7 +277,7 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
     from rechallenge.report.theme import MUTED, SINGLE, SMALL, WONG, sized
 
     paint = {
-        AGREES: WONG["blue"], OPPOSED: WONG["vermillion"], BOTH: WONG["reddish purple"], ALONE: "#9a9a9a",
+        AGREES: WONG["blue"], OPPOSED: WONG["vermillion"], BOTH: WONG["reddish purple"], SUGGESTIVE: WONG["sky blue"], ALONE: "#9a9a9a",
         METABOLITES: "#bdbdbd", NOTHING: "#d9d9d9",
     }  # fmt: skip
     charts = {}
@@ -247,7 +297,9 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
         data["_draw_name"] = _names(data, reach)
         there = [v for v in paint if v in set(data["verdict"])]
         x = alt.X("rna_z:Q", title="RNA of the enzyme (signed z)", scale=alt.Scale(domain=[-13, 13], nice=False))
-        y = alt.Y("footprint_score:Q", title="Score of its metabolites", scale=alt.Scale(domain=[-reach, reach], nice=False))
+        y = alt.Y(
+            "footprint_score:Q", title="Score of its metabolites", scale=alt.Scale(domain=[-reach, reach], nice=False)
+        )
         of = alt.Chart(data).encode(x, y)
         points = of.mark_point(size=16).encode(
             alt.Color(
@@ -260,11 +312,15 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
         )
         named = of.transform_filter("datum._draw_name !== ''")
         names = [
-            named.transform_filter(f"datum.rna_z {test} 0").mark_text(fontSize=SMALL, align=align, dx=dx).encode(text="_draw_name:N")
+            named.transform_filter(f"datum.rna_z {test} 0")
+            .mark_text(fontSize=SMALL, align=align, dx=dx)
+            .encode(text="_draw_name:N")
             for test, align, dx in ((">=", "left", 4), ("<", "right", -4))
         ]
         rules = [
-            alt.Chart(pd.DataFrame({"_draw_zero": [0.0]})).mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.5).encode(**{axis: alt.datum(0)})
+            alt.Chart(pd.DataFrame({"_draw_zero": [0.0]}))
+            .mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.5)
+            .encode(**{axis: alt.datum(0)})
             for axis in ("x", "y")
         ]
         chart = alt.layer(*rules, points, *names).properties(width=190, height=170, title=contrast)
@@ -275,7 +331,9 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
 def _names(data: pd.DataFrame, reach: float) -> list[str]:
     """Names of called enzymes, the most extreme first, as long as their boxes (points) stay clear of each other."""
     called = data[data["verdict"].isin([AGREES, OPPOSED, BOTH])]
-    order = (called["rna_z"].abs() / 10 + called["footprint_score"].abs() / reach).sort_values(ascending=False, kind="mergesort")
+    order = (called["rna_z"].abs() / 10 + called["footprint_score"].abs() / reach).sort_values(
+        ascending=False, kind="mergesort"
+    )
     boxes: list[tuple[float, float, float, float]] = []
     kept = set()
     for index in order.index:

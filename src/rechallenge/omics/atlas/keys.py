@@ -21,7 +21,7 @@ from rechallenge.analysis import analysis
 from rechallenge.contrasts import grouped
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.atlas import footprints
-from rechallenge.omics.atlas.concordance import AGREES, ALONE, BOTH, CONCORDANT, CONJUNCTION, DISCORDANT, OPPOSED
+from rechallenge.omics.atlas.concordance import ALONE, BOTH, CONCORDANT, CONJUNCTION, OPPOSED
 from rechallenge.omics.atlas.layers import genes_of, same
 from rechallenge.stats.conjunction import partial_conjunction
 from rechallenge.stats.multiplicity import bh
@@ -46,8 +46,8 @@ _LINEAR = {"counts": "CPM", "tpm": "TPM"}
 @analysis(
     title="Key enzymes with their evidence",
     reference=(CONJUNCTION,),
-    methods="Enzymes were ranked by their concordance over all contrasts of resistant models with their parents (p-values "
-    "per direction joined by Bonferroni, since lines may share parental samples; q-values by Benjamini and Hochberg, "
+    methods="Enzymes were ranked by their concordance over all contrasts of resistant models with their parents "
+    "(p-values per direction joined by Bonferroni, since lines may share parental samples; q-values by Benjamini and Hochberg, "
     "called at {fdr}), a further line counting as replication ({replication_alpha} per line). Rate-limiting steps, "
     "approved inhibitors and expression above {floor} (CPM or TPM) are shown and did not enter the rank.",
 )
@@ -83,14 +83,16 @@ def key_enzymes(
     opposed = out["contrasts_discordant"] != ""
     alone = out["contrasts_alone"] != ""
     out["verdict"] = np.select([supported, opposed, alone], [SUPPORTED, CONTRADICTED, UNSUPPORTED], NOTHING)
-    out["downstream_concordant"] = _downstream(out[supported])
+    out["downstream_concordant"] = _downstream(out[supported]).reindex(out.index).fillna("")
     out = out.assign(_called=~supported, _lines=-out["n_concordant"], _size=-out["_score"].abs())
     out = out.sort_values(["_called", "_lines", "p_value", "_size", "gene"], kind="mergesort").reset_index(drop=True)
     out["rank"] = np.arange(1, len(out) + 1)
     return out.loc[:, list(COLUMNS)]
 
 
-def _row(gene: str, part: pd.DataFrame, level: Mapping[str, float], unit: str, alpha: float, floor: float) -> dict[str, Any]:
+def _row(
+    gene: str, part: pd.DataFrame, level: Mapping[str, float], unit: str, alpha: float, floor: float
+) -> dict[str, Any]:
     """What all contrasts say of one enzyme."""
     part = part.sort_values(["p_value", "_where"], kind="mergesort")
     # one-sided p of either direction; in a contrast that points the other way it is at least a half
@@ -141,7 +143,9 @@ def _downstream(supported: pd.DataFrame) -> pd.Series:
     said = {}
     for index, gene in supported["gene"].items():
         below = [
-            g for g in sorted(sign) if sign[g] == sign[gene] and g != gene and footprints.is_downstream(enzyme[g], enzyme[gene])
+            g
+            for g in sorted(sign)
+            if sign[g] == sign[gene] and g != gene and footprints.is_downstream(enzyme[g], enzyme[gene])
         ]
         said[index] = ", ".join(below)
     return pd.Series(said, dtype=object)
@@ -188,8 +192,9 @@ def expression_levels(
 
 @analysis(
     title="Isozymes: which gene carries the reaction",
-    methods="Of genes for one activity the one with the largest share of the change in expression ({floor} CPM or TPM as "
-    "floor) was named as its carrier; without levels, the only one whose RNA changes. CPM are not corrected for length.",
+    methods="Of genes for one activity the one with the largest share of the change in expression ({floor} CPM or TPM "
+    "as floor) was named as its carrier; without levels, the only one whose RNA changes. CPM are not corrected for "
+    "length.",
 )
 def isozymes(
     enzymes: pd.DataFrame,
@@ -237,14 +242,21 @@ def _two_levels(
     if len(sides) != 2:
         return {}, ""
     found = [
-        expression_levels(expression, sheet, list(ordered.loc[(model == m) & (treatment == t), "sample"])) for m, t in sides
+        expression_levels(expression, sheet, list(ordered.loc[(model == m) & (treatment == t), "sample"]))
+        for m, t in sides
     ]
     (test, unit), (reference, _) = found
     return {g: (reference[g], test[g]) for g in sorted(set(test) & set(reference))}, unit
 
 
 def _carriers(
-    contrast: str, group: str, part: pd.DataFrame, level: Mapping[str, tuple[float, float]], unit: str, floor: float, alpha: float
+    contrast: str,
+    group: str,
+    part: pd.DataFrame,
+    level: Mapping[str, tuple[float, float]],
+    unit: str,
+    floor: float,
+    alpha: float,
 ) -> list[dict[str, Any]]:
     part = part.sort_values("gene")
     genes = list(part["gene"])
@@ -256,7 +268,9 @@ def _carriers(
     changed = (part["rna_p"] <= alpha).to_numpy()
     if known:
         eligible = changed & (np.maximum(before, after) >= floor)
-        first = int(np.argmax(np.where(eligible, share, -np.inf))) if eligible.any() and np.isfinite(share).any() else -1
+        first = (
+            int(np.argmax(np.where(eligible, share, -np.inf))) if eligible.any() and np.isfinite(share).any() else -1
+        )
         basis = f"share of the change in {unit}"
     else:
         first = int(np.flatnonzero(changed)[0]) if changed.sum() == 1 else -1
@@ -264,9 +278,11 @@ def _carriers(
     return [
         {
             "contrast": contrast, "isozymes": group, "gene": gene, "direction": int(np.sign(row["rna_z"])),
-            "rna_log2fc": row["rna_log2fc"], "rna_p": row["rna_p"], "level_reference": before[i], "level_test": after[i],
+            "rna_log2fc": row["rna_log2fc"], "rna_p": row["rna_p"],
+            "level_reference": before[i], "level_test": after[i],
             "share_reference": before[i] / before.sum() if known and before.sum() > 0 else np.nan,
-            "share_of_change": share[i], "unit": unit if known else "", "carries": "yes" if i == first else "no" if first >= 0 else "unknown",
+            "share_of_change": share[i], "unit": unit if known else "",
+            "carries": "yes" if i == first else "no" if first >= 0 else "unknown",
             "basis": basis, "n": row["n"], "status": "estimated" if known else "not_estimable",
             "reason": "" if known else "no expression in counts or TPM for this contrast",
         }

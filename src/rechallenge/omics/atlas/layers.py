@@ -139,53 +139,65 @@ def gene_layer(differential: pd.DataFrame | None, contrast: str, layer: str) -> 
     return Layer(effect, up, down, tuple(best["feature"].reindex(names).fillna("")))
 
 
-def tracer_layer(
-    isotopologue_contrasts: pd.DataFrame | None, differential: pd.DataFrame | None, contrast: str
-) -> Layer:
+#: measure of the tracing table -> whether it is used: shares that stand for a route first, else the mean enrichment
+SHARE, ENRICHMENT = "isotopologue share", "mean enrichment"
+#: routes that tell of an enzyme by another metabolite than its product, and the one that runs against the table
+ROUTE_GENES = {("pyruvate carboxylase", "malate"): "PC", ("pyruvate dehydrogenase", "citrate"): "PDHA1"}
+BACKWARD = frozenset({"reductive carboxylation", "lactate uptake"})
+
+
+def tracer_layer(tracing: pd.DataFrame | None, differential: pd.DataFrame | None, contrast: str) -> Layer:
     """Label in the main products of every enzyme, or its flux where that was determined.
 
-    Of the isotopologues those that were named beforehand count (column `declared`), else the mean enrichment; several
-    p-values of one enzyme are joined by Bonferroni.
+    Of the isotopologues those count that were named beforehand for a route, else the mean enrichment; several
+    p-values of one enzyme (tracers, hours, products) are joined by Bonferroni.
     """
     flux = gene_layer(differential, contrast, FLUX)
-    label = _label_layer(isotopologue_contrasts, contrast)
+    label = _label_layer(tracing, contrast)
     own = ~np.isnan(flux.p_up)
     basis = tuple(FLUX if f else b for f, b in zip(own, label.basis, strict=True))
-    pick = (np.where(own, a, b) for a, b in ((flux.effect, label.effect), (flux.p_up, label.p_up), (flux.p_down, label.p_down)))
-    return Layer(*pick, basis, "" if own.any() else label.absent)
+    effect, up, down = (np.where(own, getattr(flux, k), getattr(label, k)) for k in ("effect", "p_up", "p_down"))
+    return Layer(effect, up, down, basis, "" if own.any() else label.absent)
 
 
 def _label_layer(table: pd.DataFrame | None, contrast: str) -> Layer:
     if table is None or table.empty:
         return nothing("no tracer contrast")
-    rows = table[_called(table["contrast"], contrast)]
-    if "declared" in rows:
-        rows = rows[rows["declared"].astype(str).str.casefold().isin(["true", "yes", "1"])]
-    elif "isotopologue" in rows:
-        mean = rows["isotopologue"].astype(str).str.replace("_", " ").str.casefold() == "mean enrichment"
-        rows = rows[mean] if mean.any() else rows
-    rows = rows.dropna(subset=["effect", "p_value"])
+    rows = table[_called(table["contrast"], contrast)].dropna(subset=["effect", "p_value"])
     if rows.empty:
         return nothing(f"no tracer contrast is called '{contrast}'")
     names = mapped(rows["metabolite"])
     compound = [names[m][0] if len(names[m]) == 1 else "" for m in rows["metabolite"].astype(str)]
-    text = rows["isotopologue"].astype(str).str.replace("_", " ") if "isotopologue" in rows else "label"
-    rows = rows.assign(_compound=compound, _text=rows["metabolite"].astype(str) + " " + text)
-    rows = rows.sort_values(["_compound", "_text", "p_value"], kind="mergesort")
-    effect, up, down, basis = [], [], [], []
-    for enzyme in enzymes():
-        wanted = {n for p in enzyme.products for n in (p, enzyme.proxy.get(p, p))}
-        mine = rows[rows["_compound"].isin(wanted)]
-        if mine.empty:
-            effect.append(np.nan), up.append(np.nan), down.append(np.nan), basis.append("")
-            continue
-        one, other = one_sided(mine["p_value"], mine["effect"])
-        best = int(np.argmin(np.minimum(one, other)))
-        effect.append(float(mine["effect"].iloc[best]))
-        up.append(min(1.0, len(mine) * float(one.min())))
-        down.append(min(1.0, len(mine) * float(other.min())))
-        basis.append(str(mine["_text"].iloc[best]))
-    return Layer(np.array(effect), np.array(up), np.array(down), tuple(basis))
+    rows = rows.assign(_compound=compound)
+    rows = rows.sort_values(["_compound", "measure", "isotopologue", "p_value"], kind="mergesort")
+    found = [_label_of(enzyme, rows) for enzyme in enzymes()]
+    effect, up, down = (np.array([f[k] for f in found]) for k in range(3))
+    return Layer(effect, up, down, tuple(f[3] for f in found))
+
+
+def _label_of(enzyme: Enzyme, rows: pd.DataFrame) -> tuple[float, float, float, str]:
+    """(effect, p up, p down, basis) of the label of one enzyme."""
+    wanted = {n for p in enzyme.products for n in (p, enzyme.proxy.get(p, p))}
+    share = rows[rows["measure"] == SHARE]
+    route = [
+        ROUTE_GENES.get((str(p), str(c))) == enzyme.gene
+        for p, c in zip(share["pathway"], share["_compound"], strict=True)
+    ]
+    mine = share[(share["_compound"].isin(wanted) & ~share["pathway"].isin(BACKWARD)) | np.array(route, bool)]
+    if mine.empty:
+        mine = rows[(rows["measure"] == ENRICHMENT) & rows["_compound"].isin(wanted)]
+    if mine.empty:
+        return np.nan, np.nan, np.nan, ""
+    up, down = one_sided(mine["p_value"], mine["effect"])
+    best = int(np.argmin(np.minimum(up, down)))
+    row = mine.iloc[best]
+    basis = f"{row['metabolite']} {row['isotopologue'] or ENRICHMENT}"
+    return (
+        float(row["effect"]),
+        min(1.0, len(mine) * float(up.min())),
+        min(1.0, len(mine) * float(down.min())),
+        basis,
+    )
 
 
 @dataclass(frozen=True)
