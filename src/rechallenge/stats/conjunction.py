@@ -32,7 +32,7 @@ class Joined:
 
     @property
     def p_value(self) -> Floats:
-        return np.minimum(1.0, 2 * np.fmin(self.p_up, self.p_down))
+        return np.asarray(np.minimum(1.0, 2 * np.fmin(self.p_up, self.p_down)))
 
     @property
     def direction(self) -> NDArray[np.int64]:

@@ -80,7 +80,7 @@ class Rotated:
     @property
     def p_value(self) -> Floats:
         """[g] two-sided."""
-        return np.minimum(1.0, 2 * np.minimum(self.p_up, self.p_down))
+        return np.asarray(np.minimum(1.0, 2 * np.minimum(self.p_up, self.p_down)))
 
 
 def project(y: ArrayLike, design: ArrayLike, contrast: ArrayLike) -> Projected:

@@ -3,8 +3,8 @@
 Transcriptome, proteome, metabolome, tracing and stages are layers with a sign (`layers`). For each enzyme of a curated
 core (`footprints`) the metabolites that it makes are scored and tested by rotation of the samples, and the layers are
 joined (`concordance`: tables `enzymes`, `enzyme_metabolites`, `enzyme_pathways`). `keys` names the key enzymes with
-every piece of evidence in sight and says which isozyme carries a reaction; `figures` draws the map (`drawing`, layout in
-`map_*.csv`); `claims` are the rows of Evidence.
+every piece of evidence in sight and says which isozyme carries a reaction; `figures` draws the map (`drawing`, layout
+in `map_*.csv`); `claims` are the rows of Evidence.
 """
 
 from rechallenge.omics.atlas.claims import enzyme_claims, inhibitor_claims

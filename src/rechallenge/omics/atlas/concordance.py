@@ -87,10 +87,10 @@ def _methods(
     return (
         f"Enzymes of a curated core (directions checked against Human-GEM, {HUMAN_GEM}) were scored by the moderated t "
         "of their measured main products (weight 1) and of the products one step on (weight 0.5), cofactors left out; "
-        f"p-values of this layer by {n_rotations:,} rotations of the samples (ROAST, {ROAST}). Features missing in more "
-        f"than {100 * max_missing:g} % of the samples were left out. The layers {', '.join(used) or 'at hand'} were "
-        f"joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with one of "
-        "the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
+        f"p-values of this layer by {n_rotations:,} rotations of the samples (ROAST, {ROAST}). Features missing in "
+        f"more than {100 * max_missing:g} % of the samples were left out. The layers {', '.join(used) or 'at hand'} "
+        f"were joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with one "
+        "of the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
         "metabolites turned. q-values by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x) over the "
         f"enzymes tested in a contrast, called at {fdr:g}. Neither regulatory "
         "class nor druggability entered a p-value. A pool that rises proves no flux." + power
@@ -130,7 +130,8 @@ def enzymes(
     `product_log2fc` is the mean log2 change of the measured main products with its t interval. `contrast_score`
     (products against substrates) and `specificity` (share of `n_permutations` shuffled footprints that score as far,
     by chance and not a test) are for reading alone. A batch column is a nuisance term, and with `block_replicates` the
-    replicate too where both groups share labels (equal labels are the same experiment). Raises NotApplicable where no contrast can be made.
+    replicate too where both groups share labels (equal labels are the same experiment). Raises NotApplicable where no
+    contrast can be made.
     """
     found: dict[str, list[pd.DataFrame]] = {"enzymes": [], "enzyme_metabolites": [], "enzyme_pathways": []}
     for dataset in sorted(metabolites_samples["dataset"].astype(str).unique()):
@@ -206,7 +207,8 @@ def _enzymes(
             "isozymes": enzyme.isozymes, "rate_limiting": enzyme.rate_limiting,
             "caution": CAUTION if enzyme.gene in footprints.UNSIGNED else "", "n": one.n, "n_test": one.n_test,
             "n_reference": one.n_reference, "df": one.df, "status": "not_testable" if reason else "estimated",
-            "reason": reason, "source_table": "metabolites", "source_rows": origin_of(one, np.flatnonzero(one.weights[i])),
+            "reason": reason, "source_table": "metabolites",
+            "source_rows": origin_of(one, np.flatnonzero(one.weights[i])),
         }  # fmt: skip
         for kind, joined, p in ((CONCORDANT, agree, agree.p_value), (DISCORDANT, oppose, oppose_p)):
             sign = int(joined.direction[i]) if np.isfinite(p[i]) else 0
@@ -290,7 +292,8 @@ def _metabolites(one: OneContrast) -> pd.DataFrame:
                 "feature": one.data.features[column], "log2fc": model.effect[column], "se": model.se[column],
                 "ci_low": model.effect[column] - reach[column], "ci_high": model.effect[column] + reach[column],
                 "statistic": model.statistic[column], "p_value": p[column], "status": "estimated",
-                "source_table": "metabolites", "source_rows": origin_of(one, np.array([column])),
+                "source_table": "metabolites",
+            "source_rows": origin_of(one, np.array([column])),
             }  # fmt: skip
         rows.append({"dataset": one.dataset, "contrast": one.label, **row})
     out = pd.DataFrame(rows).reindex(columns=list(METABOLITE_COLUMNS))

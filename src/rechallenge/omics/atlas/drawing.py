@@ -79,7 +79,7 @@ def enzyme_marks(enzymes: pd.DataFrame) -> pd.DataFrame:
     q = pd.Series(bh(known["rna_p"]), index=known.index)
     rows = []
     for arrow in arrows().itertuples():
-        genes = [g for g in arrow.genes.split("|") if g]
+        genes = [g for g in str(arrow.genes).split("|") if g]
         for k, gene in enumerate(genes):
             x, y, align = _beside(arrow, k, len(genes))
             one = known.loc[gene] if gene in known.index else None
@@ -117,7 +117,8 @@ def arrows() -> pd.DataFrame:
     a, b = start + _CLEAR * unit + shift, end - _CLEAR * unit + shift
     at = edges["at"].to_numpy(float)
     return edges.assign(
-        x=a[:, 0], y=a[:, 1], x2=b[:, 0], y2=b[:, 1], mx=a[:, 0] + at * (b[:, 0] - a[:, 0]), my=a[:, 1] + at * (b[:, 1] - a[:, 1]),
+        x=a[:, 0], y=a[:, 1], x2=b[:, 0], y2=b[:, 1],
+        mx=a[:, 0] + at * (b[:, 0] - a[:, 0]), my=a[:, 1] + at * (b[:, 1] - a[:, 1]),
         angle=np.degrees(np.arctan2(unit[:, 0], -unit[:, 1])),
     )  # fmt: skip
 

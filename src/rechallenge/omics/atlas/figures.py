@@ -43,12 +43,12 @@ def _of(table: pd.DataFrame, dataset: str, contrast: str) -> pd.DataFrame:
 
 @figure(
     title="Metabolic reprogramming map",
-    caption="Circles are metabolites, coloured by their own signed z (from moderated t); squares beside an arrow are its "
-    "enzymes, coloured by the signed z of their RNA contrast, each by its own statistic. A dark outline: q ≤ 0.1 "
-    "(Benjamini-Hochberg over what is measured). Dashed and empty: not measured. Bold enzyme: concordant with its metabolites "
-    "at the called rate; italic: discordant. *: the free acid stands in for an acyl-CoA that was not measured. Arrows run in the "
-    "physiological direction and show no flux; the way back from the pentose phosphates to glycolysis is not drawn. At "
-    "most two contrasts are drawn, those of resistant models first.",
+    caption="Circles are metabolites, coloured by their own signed z (from moderated t); squares beside an arrow are "
+    "its enzymes, coloured by the signed z of their RNA contrast, each by its own statistic. A dark outline: q ≤ 0.1 "
+    "(Benjamini-Hochberg over what is measured). Dashed and empty: not measured. Bold enzyme: concordant with its "
+    "metabolites at the called rate; italic: discordant. *: the free acid stands in for an acyl-CoA that was not "
+    "measured. Arrows run in the physiological direction and show no flux; the way back from the pentose phosphates "
+    "to glycolysis is not drawn. At most two contrasts are drawn, those of resistant models first.",
 )
 def atlas_map(enzymes: pd.DataFrame, enzyme_metabolites: pd.DataFrame) -> Any:
     """One map per contrast: name -> chart."""
@@ -154,6 +154,10 @@ _SIDES: dict[str, dict[str, Any]] = {
 }
 
 
+#: outline of what was not measured
+_DASHED: dict[str, Any] = {"stroke": "#9a9a9a", "strokeDash": [1.5, 1.5]}
+
+
 def _legend(x: Any, y: Any) -> list[Any]:
     """What circles, squares, dashes and outlines mean, drawn below the map."""
     import altair as alt
@@ -169,7 +173,7 @@ def _legend(x: Any, y: Any) -> list[Any]:
     looks = [
         ("metabolite", {"shape": "circle", "size": 42, "stroke": "#9a9a9a", "strokeWidth": 0.5, "fill": "#dddddd"}),
         ("enzyme (RNA)", {"shape": "square", "size": 24, "stroke": "#9a9a9a", "strokeWidth": 0.5, "fill": "#dddddd"}),
-        ("not measured", {"shape": "circle", "size": 42, "stroke": "#9a9a9a", "strokeDash": [1.5, 1.5], "strokeWidth": 0.6, "fill": "white"}),
+        ("not measured", {"shape": "circle", "size": 42, "strokeWidth": 0.6, "fill": "white", **_DASHED}),
         ("q ≤ 0.1", {"shape": "circle", "size": 42, "stroke": "black", "strokeWidth": 1, "fill": "#dddddd"}),
     ]  # fmt: skip
     marks = [of.transform_filter(f"datum._draw_word === '{w}'").mark_point(filled=True, **look) for w, look in looks]
@@ -192,9 +196,10 @@ def _legend(x: Any, y: Any) -> list[Any]:
 
 @figure(
     title="Enzymes by concordance",
-    caption="The twenty enzymes with the smallest p-values of concordance in a contrast (at most two contrasts). Each point is "
-    "one layer's signed z: RNA, protein, metabolites (rotation test of the footprint), tracer, stages. An enzyme is concordant "
-    "where layers of the enzyme and of its metabolites lie on the same side of 0; q is that of the concordance.",
+    caption="The twenty enzymes with the smallest p-values of concordance in a contrast (at most two contrasts). Each "
+    "point is one layer's signed z: RNA, protein, metabolites (rotation test of the footprint), tracer, stages. An "
+    "enzyme is concordant where layers of the enzyme and of its metabolites lie on the same side of 0; q is that of "
+    "the concordance.",
 )
 def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
     """One panel per contrast, one row per enzyme, one point per layer."""
@@ -266,9 +271,9 @@ def enzyme_ranks(enzymes: pd.DataFrame) -> Any:
 @figure(
     title="RNA against metabolites",
     caption="Every enzyme with an RNA contrast and a measured footprint: signed z of its RNA against the score of its "
-    "metabolites (weighted sum of moderated t over the length of the weights). Upper right and lower left: both change the "
-    "same way; upper left and lower right: discordant. Called enzymes are named as far as names do not overlap; RNA z beyond "
-    "±10 is drawn at 10. At most two contrasts are drawn.",
+    "metabolites (weighted sum of moderated t over the length of the weights). Upper right and lower left: both "
+    "change the same way; upper left and lower right: discordant. Called enzymes are named as far as names do not "
+    "overlap; RNA z beyond ±10 is drawn at 10. At most two contrasts are drawn.",
 )
 def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
     """One scatter per contrast."""
@@ -277,7 +282,8 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
     from rechallenge.report.theme import MUTED, SINGLE, SMALL, WONG, sized
 
     paint = {
-        AGREES: WONG["blue"], OPPOSED: WONG["vermillion"], BOTH: WONG["reddish purple"], SUGGESTIVE: WONG["sky blue"], ALONE: "#9a9a9a",
+        AGREES: WONG["blue"], OPPOSED: WONG["vermillion"], BOTH: WONG["reddish purple"], SUGGESTIVE: WONG["sky blue"],
+        ALONE: "#9a9a9a",
         METABOLITES: "#bdbdbd", NOTHING: "#d9d9d9",
     }  # fmt: skip
     charts = {}

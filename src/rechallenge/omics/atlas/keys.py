@@ -21,16 +21,18 @@ from rechallenge.analysis import analysis
 from rechallenge.contrasts import grouped
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.atlas import footprints
-from rechallenge.omics.atlas.concordance import ALONE, BOTH, CONCORDANT, CONJUNCTION, OPPOSED
+from rechallenge.omics.atlas.concordance import AGREES, ALONE, BOTH, CONCORDANT, CONJUNCTION, OPPOSED, SUGGESTIVE
 from rechallenge.omics.atlas.layers import genes_of, same
 from rechallenge.stats.conjunction import partial_conjunction
 from rechallenge.stats.multiplicity import bh
 
-SUPPORTED, CONTRADICTED, UNSUPPORTED = "supported", "discordant", "unsupported by metabolites"
+SUPPORTED, SUGGESTED = "supported", "suggestive"
+CONTRADICTED, UNSUPPORTED = "discordant", "unsupported by metabolites"
 NOTHING, UNTESTED = "nothing shown", "not tested"
 COLUMNS = (
     "rank", "gene", "enzyme", "pathway", "verdict", "direction", "p_value", "q_value", "statistic", "n_contrasts",
-    "n_concordant", "contrasts_concordant", "contrasts_discordant", "contrasts_alone", "replication_p",
+    "n_concordant", "contrasts_concordant", "contrasts_suggestive", "contrasts_discordant", "contrasts_alone",
+    "replication_p",
     "best_contrast", "rna_log2fc", "product_log2fc", "footprint", "tracer", "stage", "specificity",
     "downstream_concordant", "rate_limiting", "inhibitors", "inhibitor_approved", "expressed", "expression_level",
     "expression_unit", "same_footprint", "caution", "n", "status", "reason",
@@ -47,9 +49,9 @@ _LINEAR = {"counts": "CPM", "tpm": "TPM"}
     title="Key enzymes with their evidence",
     reference=(CONJUNCTION,),
     methods="Enzymes were ranked by their concordance over all contrasts of resistant models with their parents "
-    "(p-values per direction joined by Bonferroni, since lines may share parental samples; q-values by Benjamini and Hochberg, "
-    "called at {fdr}), a further line counting as replication ({replication_alpha} per line). Rate-limiting steps, "
-    "approved inhibitors and expression above {floor} (CPM or TPM) are shown and did not enter the rank.",
+    "(p-values per direction joined by Bonferroni, since lines may share parental samples; q-values by Benjamini and "
+    "Hochberg, called at {fdr}), a further line counting as replication ({replication_alpha} per line). Rate-limiting "
+    "steps, approved inhibitors and expression above {floor} (CPM or TPM) are shown and did not enter the rank.",
 )
 def key_enzymes(
     enzymes: pd.DataFrame,
@@ -63,10 +65,11 @@ def key_enzymes(
     """One row per enzyme that was tested in any contrast, best first: `COLUMNS`.
 
     Contrasts of resistant models with their parents count; where there is none, every contrast. `verdict`: supported
-    (concordant over contrasts, q <= `fdr`), discordant (a contrast calls it so), unsupported by metabolites (the enzyme
-    changes, they do not), nothing shown. `replication_p` is the p-value of "in fewer than two lines" in the given
-    direction. `downstream_concordant` names supported enzymes whose substrate can be reached from its products.
-    `expressed`: yes, no or unknown at `floor` (CPM of counts, TPM). Raises NotApplicable where nothing was tested.
+    (concordant over contrasts, q <= `fdr`), suggestive (some contrast shows it, all together do not), discordant (a
+    contrast calls it so), unsupported by metabolites (the enzyme changes, they do not), nothing shown.
+    `replication_p` is the p-value of "in fewer than two lines" in the given direction. `downstream_concordant` names supported enzymes that
+    are nearer downstream than upstream of it. `expressed`: yes, no or unknown at `floor` (CPM of counts, TPM). Raises
+    NotApplicable where nothing was tested.
     """
     resistant = enzymes[enzymes["resistance"] == 1]
     used = (resistant if len(resistant) else enzymes).assign(
@@ -81,8 +84,11 @@ def key_enzymes(
     out["q_value"] = bh(out["p_value"])
     supported = (out["q_value"] <= fdr) & (out["direction"] != 0)
     opposed = out["contrasts_discordant"] != ""
+    suggested = (out["contrasts_suggestive"] != "") & ~opposed
     alone = out["contrasts_alone"] != ""
-    out["verdict"] = np.select([supported, opposed, alone], [SUPPORTED, CONTRADICTED, UNSUPPORTED], NOTHING)
+    out["verdict"] = np.select(
+        [supported, suggested, opposed, alone], [SUPPORTED, SUGGESTED, CONTRADICTED, UNSUPPORTED], NOTHING
+    )
     out["downstream_concordant"] = _downstream(out[supported]).reindex(out.index).fillna("")
     out = out.assign(_called=~supported, _lines=-out["n_concordant"], _size=-out["_score"].abs())
     out = out.sort_values(["_called", "_lines", "p_value", "_size", "gene"], kind="mergesort").reset_index(drop=True)
@@ -112,8 +118,9 @@ def _row(
         "gene": gene, "enzyme": best["enzyme"], "pathway": best["pathway"], "direction": direction, "p_value": p,
         "statistic": direction * stats.norm.isf(p / 2) if p < 1 else 0.0, "n_contrasts": part["_where"].nunique(),
         "n_concordant": len(again), "contrasts_concordant": "; ".join(sorted(set(again["contrast"]))),
-        "contrasts_discordant": "; ".join(sorted(set(part.loc[part["verdict"].isin([OPPOSED, BOTH]), "contrast"]))),
-        "contrasts_alone": "; ".join(sorted(set(part.loc[part["verdict"] == ALONE, "contrast"]))),
+        "contrasts_discordant": _where(part, OPPOSED, BOTH),
+        "contrasts_suggestive": _where(part, AGREES, SUGGESTIVE),
+        "contrasts_alone": _where(part, ALONE),
         "replication_p": min(1.0, twice), "best_contrast": best["contrast"], "rna_log2fc": best["rna_log2fc"],
         "product_log2fc": best["product_log2fc"], "footprint": best["footprint"],
         "tracer": _agrees(best, "tracer_z", "tracer_p", direction, alpha),
@@ -125,6 +132,11 @@ def _row(
         "caution": best["caution"], "n": int(best["n"]), "status": "estimated", "reason": "",
         "_score": best["metabolite_score"],
     }  # fmt: skip
+
+
+def _where(part: pd.DataFrame, *verdicts: str) -> str:
+    """Contrasts with one of these verdicts."""
+    return "; ".join(sorted(set(part.loc[part["verdict"].isin(verdicts), "contrast"])))
 
 
 def _agrees(row: Any, z: str, p: str, direction: int, alpha: float) -> str:
