@@ -7,7 +7,9 @@ correlation of metabolites, clonal drift and passengers are assumptions, named i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -48,8 +50,9 @@ UNMEASURED = frozenset(
 @dataclass(frozen=True)
 class Noise:
     """Log2 units: `sd` of a metabolite between replicates (median; it varies with `sd_spread`), `shared` part of the
-    variance in common factors, `tail` degrees of freedom of the noise; `drift` SD of clonal changes in `drifting` of
-    the metabolites; `passengers` of the genes change with SD `passenger_sd`; `rna_se` of a mean of RNA replicates."""
+    variance in common factors, half of it in a factor of each pathway that moves its compounds alike, `tail` degrees
+    of freedom of the noise; `drift` SD of clonal changes in `drifting` of the metabolites; `passengers` of the genes
+    change with SD `passenger_sd`; `rna_se` of a mean of RNA replicates."""
 
     sd: float = 0.35
     sd_spread: float = 0.4
@@ -70,11 +73,29 @@ def panel() -> list[str]:
     return sorted(names - UNMEASURED)
 
 
-def noise(rng: np.random.Generator, n: int, m: int, spec: Noise) -> Floats:
-    """Correlated, heavy-tailed noise [n, m] of metabolites with unequal variances."""
+@lru_cache(maxsize=1)
+def _pathways() -> dict[str, str]:
+    """Compound -> the first pathway in which it is made or used."""
+    table = knowledge.table("enzymes").sort_values("gene")
+    found: dict[str, str] = {}
+    for column in ("products", "product_proxy", "substrates"):
+        for names, pathway in zip(table[column], table["pathway"], strict=True):
+            for name in names:
+                found.setdefault(name, pathway)
+    return found
+
+
+def noise(rng: np.random.Generator, n: int, names: Sequence[str], spec: Noise) -> Floats:
+    """Correlated, heavy-tailed noise [n, len(names)] of metabolites with unequal variances."""
+    m = len(names)
+    of = _pathways()
+    pathways = sorted({of.get(name, "") for name in names})
     sd = spec.sd * np.exp(spec.sd_spread * rng.standard_normal(m))
     load = rng.standard_normal((spec.factors, m)) / np.sqrt(spec.factors)
     common = rng.standard_normal((n, spec.factors)) @ load
+    factor = rng.standard_normal((n, len(pathways)))
+    alike = factor[:, [pathways.index(of.get(name, "")) for name in names]]
+    common = np.sqrt(0.5) * common + np.sqrt(0.5) * alike
     own = rng.standard_t(spec.tail, (n, m)) / np.sqrt(spec.tail / (spec.tail - 2))
     return np.asarray(sd * (np.sqrt(spec.shared) * common + np.sqrt(1 - spec.shared) * own))
 
@@ -96,7 +117,7 @@ def tables(
     sign = {"driver": 1.0, "flat": 0.0, "opposed": -1.0, "null": 0.0}[scenario]
     planted = np.array([sign * size * CHAIN.get(c, 0.0) for c in names])
     groups = (PARENTAL, *lines)
-    y = rng.uniform(14, 22, len(names)) + noise(rng, n * len(groups), len(names), spec)
+    y = rng.uniform(14, 22, len(names)) + noise(rng, n * len(groups), names, spec)
     for k in range(1, len(groups)):
         moved = rng.random(len(names)) < spec.drifting
         clone = np.where(moved, spec.drift * rng.standard_normal(len(names)), 0.0)

@@ -89,8 +89,8 @@ def _methods(
         "of their measured main products (weight 1) and of the products one step on (weight 0.5), cofactors left out; "
         f"p-values of this layer by {n_rotations:,} rotations of the samples (ROAST, {ROAST}). Features missing in "
         f"more than {100 * max_missing:g} % of the samples were left out. The layers {', '.join(used) or 'at hand'} "
-        f"were joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with one "
-        "of the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
+        f"were joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with "
+        "one of the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
         "metabolites turned. q-values by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x) over the "
         f"enzymes tested in a contrast, called at {fdr:g}. Neither regulatory "
         "class nor druggability entered a p-value. A pool that rises proves no flux." + power

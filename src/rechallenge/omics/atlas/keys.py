@@ -66,10 +66,10 @@ def key_enzymes(
 
     Contrasts of resistant models with their parents count; where there is none, every contrast. `verdict`: supported
     (concordant over contrasts, q <= `fdr`), suggestive (some contrast shows it, all together do not), discordant (a
-    contrast calls it so), unsupported by metabolites (the enzyme changes, they do not), nothing shown.
-    `replication_p` is the p-value of "in fewer than two lines" in the given direction. `downstream_concordant` names supported enzymes that
-    are nearer downstream than upstream of it. `expressed`: yes, no or unknown at `floor` (CPM of counts, TPM). Raises
-    NotApplicable where nothing was tested.
+    contrast calls it so), unsupported by metabolites (the enzyme changes, they do not), nothing shown. `replication_p`
+    is the p-value of "in fewer than two lines" in the given direction. `downstream_concordant` names supported enzymes
+    that are nearer downstream than upstream of it. `expressed`: yes, no or unknown at `floor` (CPM of counts, TPM).
+    Raises NotApplicable where nothing was tested.
     """
     resistant = enzymes[enzymes["resistance"] == 1]
     used = (resistant if len(resistant) else enzymes).assign(

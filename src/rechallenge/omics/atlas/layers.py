@@ -134,7 +134,8 @@ def gene_layer(differential: pd.DataFrame | None, contrast: str, layer: str) -> 
     best = tested.drop_duplicates("gene").set_index("gene")
     names = [e.gene for e in enzymes()]
     p = np.minimum(1.0, (best["_p"] * count).reindex(names).to_numpy(float))
-    effect = best["_effect"].reindex(names).to_numpy(float)
+    shown = pd.concat([tested, rows[rows["_p"].isna()].sort_values(["gene", "feature"], kind="mergesort")])
+    effect = shown.drop_duplicates("gene").set_index("gene")["_effect"].reindex(names).to_numpy(float)
     up, down = one_sided(p, effect)
     return Layer(effect, up, down, tuple(best["feature"].reindex(names).fillna("")))
 
