@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,11 @@ _ROLES = {
 }
 
 
+def _each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
+
+
 @claims(title="Enzymes and their metabolites")
 def enzyme_claims(enzymes: pd.DataFrame) -> pd.DataFrame:
     """One claim per contrast and tested enzyme. Up with its metabolites in a resistant model: +1; down: -1; else 0.
@@ -46,7 +52,7 @@ def enzyme_claims(enzymes: pd.DataFrame) -> pd.DataFrame:
     discordant = table["verdict"] == OPPOSED
     table = table[table["kind"] == discordant.map({True: DISCORDANT, False: CONCORDANT})]
     rows = []
-    for row in table.sort_values(["dataset", "contrast", "gene"], kind="mergesort").itertuples():
+    for row in _each(table.sort_values(["dataset", "contrast", "gene"], kind="mergesort")):
         called = row.verdict in (AGREES, BOTH)
         rows.append(
             {
@@ -110,7 +116,7 @@ def inhibitor_claims(key_enzymes: pd.DataFrame) -> pd.DataFrame:
     """For every supported key enzyme what databases say of its inhibitors and their plasma concentration."""
     sources = knowledge.table("enzyme_inhibitors").set_index(["gene", "drug"])["source"]
     rows = []
-    for row in key_enzymes[key_enzymes["verdict"] == SUPPORTED].itertuples():
+    for row in _each(key_enzymes[key_enzymes["verdict"] == SUPPORTED]):
         for drug, status in inhibitors().get(row.gene, ()):
             approval = status or "approval not in the tables"
             claim = f"{drug} inhibits {row.gene} ({sources[row.gene, drug]}); {approval}; {_exposure(drug)}"

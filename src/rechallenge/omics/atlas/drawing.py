@@ -78,8 +78,9 @@ def enzyme_marks(enzymes: pd.DataFrame) -> pd.DataFrame:
     known = enzymes[enzymes["kind"] == "concordant"].set_index("gene")
     q = pd.Series(bh(known["rna_p"]), index=known.index)
     rows = []
+    arrow: Any
     for arrow in arrows().itertuples():
-        genes = [g for g in str(arrow.genes).split("|") if g]
+        genes = [g for g in arrow.genes.split("|") if g]
         for k, gene in enumerate(genes):
             x, y, align = _beside(arrow, k, len(genes))
             one = known.loc[gene] if gene in known.index else None

@@ -129,11 +129,7 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
                 )
                 continue
             close = {k: v * 0.8 if k in ("dx", "dy") else v for k, v in look.items()}
-            for test, style in (
-                (f"datum.verdict === '{AGREES}'", {"fontWeight": "bold"}),
-                (f"datum.verdict === '{OPPOSED}' || datum.verdict === '{BOTH}'", {"fontStyle": "italic"}),
-                (f"datum.verdict !== '{AGREES}' && datum.verdict !== '{OPPOSED}' && datum.verdict !== '{BOTH}'", {}),
-            ):
+            for test, style in _STYLES.items():
                 layers.append(
                     of.transform_filter(f"{here} && ({test})")
                     .mark_text(fontSize=SMALL, limit=120, **close, **style)
@@ -145,6 +141,12 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
     return sized(chart, DOUBLE)
 
 
+#: how the name of an enzyme is set, by its verdict
+_STYLES: dict[str, dict[str, Any]] = {
+    f"datum.verdict === '{AGREES}'": {"fontWeight": "bold"},
+    f"datum.verdict === '{OPPOSED}' || datum.verdict === '{BOTH}'": {"fontStyle": "italic"},
+    f"datum.verdict !== '{AGREES}' && datum.verdict !== '{OPPOSED}' && datum.verdict !== '{BOTH}'": {},
+}
 #: where a name stands beside its mark
 _SIDES: dict[str, dict[str, Any]] = {
     "left": {"align": "right", "dx": -5.5, "baseline": "middle"},
@@ -179,13 +181,8 @@ def _legend(x: Any, y: Any) -> list[Any]:
     marks = [of.transform_filter(f"datum._draw_word === '{w}'").mark_point(filled=True, **look) for w, look in looks]
     texts = []
     for word in words:
-        style = (
-            {"fontWeight": "bold"}
-            if word.startswith("bold")
-            else {"fontStyle": "italic"}
-            if word.startswith("italic")
-            else {}
-        )
+        kind = word.partition(":")[0]
+        style: dict[str, Any] = {"bold": {"fontWeight": "bold"}, "italic": {"fontStyle": "italic"}}.get(kind, {})
         texts.append(
             of.transform_filter(f"datum._draw_word === '{word}'")
             .mark_text(fontSize=SMALL, align="left", dx=6, baseline="middle", **style)
@@ -318,11 +315,10 @@ def enzyme_discordance(enzymes: pd.DataFrame) -> Any:
         )
         named = of.transform_filter("datum._draw_name !== ''")
         names = [
-            named.transform_filter(f"datum.rna_z {test} 0")
-            .mark_text(fontSize=SMALL, align=align, dx=dx)
-            .encode(text="_draw_name:N")
-            for test, align, dx in ((">=", "left", 4), ("<", "right", -4))
+            named.transform_filter("datum.rna_z >= 0").mark_text(fontSize=SMALL, align="left", dx=4),
+            named.transform_filter("datum.rna_z < 0").mark_text(fontSize=SMALL, align="right", dx=-4),
         ]
+        names = [n.encode(text="_draw_name:N") for n in names]
         rules = [
             alt.Chart(pd.DataFrame({"_draw_zero": [0.0]}))
             .mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.5)

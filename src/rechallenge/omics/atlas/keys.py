@@ -166,10 +166,12 @@ def _downstream(supported: pd.DataFrame) -> pd.Series:
 @lru_cache(maxsize=1)
 def inhibitors() -> Mapping[str, tuple[tuple[str, str], ...]]:
     """Gene -> ((drug, status in the drug table or ''), ...) of drugs that inhibit the enzyme."""
-    status = dict(knowledge.table("drugs")[["drug", "status"]].itertuples(index=False))
+    drugs = knowledge.table("drugs")
+    status = dict(zip(drugs["drug"], drugs["status"], strict=True))
     found: dict[str, list[tuple[str, str]]] = {}
-    for gene, drug in knowledge.table("enzyme_inhibitors")[["gene", "drug"]].itertuples(index=False):
-        found.setdefault(gene, []).append((drug, str(status.get(drug, ""))))
+    table = knowledge.table("enzyme_inhibitors")
+    for gene, drug in zip(table["gene"], table["drug"], strict=True):
+        found.setdefault(str(gene), []).append((str(drug), str(status.get(drug, ""))))
     return {g: tuple(sorted(d)) for g, d in found.items()}
 
 

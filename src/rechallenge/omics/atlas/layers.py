@@ -54,7 +54,7 @@ class Layer:
 
     @property
     def p_value(self) -> Floats:
-        return np.minimum(1.0, 2 * np.fmin(self.p_up, self.p_down))
+        return np.asarray(np.minimum(1.0, 2 * np.fmin(self.p_up, self.p_down)))
 
     @property
     def z(self) -> Floats:
