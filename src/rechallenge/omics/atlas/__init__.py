@@ -10,6 +10,7 @@ in `map_*.csv`); `claims` are the rows of Evidence.
 from rechallenge.omics.atlas.claims import enzyme_claims, inhibitor_claims
 from rechallenge.omics.atlas.concordance import enzymes
 from rechallenge.omics.atlas.figures import atlas_map, enzyme_discordance, enzyme_ranks
+from rechallenge.omics.atlas.figures_keys import key_enzyme_evidence
 from rechallenge.omics.atlas.keys import isozymes, key_enzymes
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "enzymes",
     "inhibitor_claims",
     "isozymes",
+    "key_enzyme_evidence",
     "key_enzymes",
 ]
