@@ -12,18 +12,19 @@ Equal replicate labels in two groups mean the same experiment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rechallenge.tables.contract import source_rows
+
 VEHICLE = "vehicle"
 _VEHICLE_LABELS = frozenset(
     {"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "medium", "veh", "nt"}
 )
-#: words around a treatment that name its solvent or dose only as decoration
 KINDS = ("resistance", "treatment", "declared")
 
 
@@ -166,10 +167,19 @@ def members(sheet: pd.DataFrame, group: Group, stratum: Sequence[tuple[str, str]
     return mine.to_numpy(dtype=bool)
 
 
-def direction(comparison: Comparison, models: pd.DataFrame) -> int:
-    """+1 where being up in the contrast goes with resistance (a resistant model against its parent), else 0."""
-    roles = dict(zip(models["model"].astype(str), models["role"].astype(str), strict=True))
-    resistant = (
-        roles.get(comparison.group.model) == "resistant" and roles.get(comparison.reference.model) != "resistant"
-    )
-    return int(resistant and comparison.group.treatment == comparison.reference.treatment)
+def origins(texts: Iterable[str]) -> str:
+    """Several `source_rows` texts as one, each row once.
+
+    >>> origins(["a.csv:2-4", "b.csv:7", "a.csv:4-5"])
+    'a.csv:2-5;b.csv:7'
+    """
+    files: list[str] = []
+    rows: list[int] = []
+    for part in (p for text in texts for p in str(text).split(";") if p):
+        name, _, spans = part.rpartition(":")
+        for span in spans.split(","):
+            first, _, last = span.partition("-")
+            new = range(int(first), int(last or first) + 1)
+            files += [name] * len(new)
+            rows += new
+    return source_rows(files, rows)
