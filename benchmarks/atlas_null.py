@@ -104,7 +104,7 @@ def study(scenario: metabolism.Scenario, n: int, seed: int, size: float = 1.0) -
     """(rank of AKR1B1, its verdict, other enzymes supported, its smallest metabolite p) in one simulated study."""
     t = metabolism.tables(scenario, n=n, seed=seed, size=size)
     found = enzymes(
-        t["metabolite_levels"], t["metabolites_samples"], t["models"], t["differential"], n_permutations=0, seed=seed
+        t["metabolite_values"], t["metabolites_samples"], t["models"], t["differential"], n_permutations=0, seed=seed
     )["enzymes"]
     keys = key_enzymes(found)
     row = keys[keys["gene"] == metabolism.KEY].iloc[0]

@@ -15,7 +15,7 @@ FILLER = [f"unknown {i}" for i in range(30)]
 def levels(
     changes: dict[str, float], *, n: int = 6, seed: int = 0, sd: float = 0.3, dataset: str = "m"
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """(metabolite_levels, metabolites_samples): R against P, n replicates each, log2 changes as given."""
+    """(metabolite_values, metabolites_samples): R against P, n replicates each, log2 changes as given."""
     rng = np.random.default_rng(seed)
     names = [*changes, *FILLER]
     y = 18 + sd * rng.standard_normal((len(names), 2 * n))
@@ -71,7 +71,7 @@ def hypoxia(shared: Path) -> dict[str, pd.DataFrame]:
         )  # fmt: skip
     fluxes = pd.read_csv(folder / "flux_differences.tsv.gz", sep="\t", keep_default_na=False)
     return {
-        "metabolite_levels": table,
+        "metabolite_values": table,
         "metabolites_samples": sheet,
         "rna": pd.concat(contrasts, ignore_index=True),
         "flux": _fluxes(fluxes),

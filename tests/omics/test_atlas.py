@@ -199,18 +199,25 @@ def test_what_is_not_tested_says_why() -> None:
 
 def test_batches_and_shared_replicates_are_blocks() -> None:
     table, sheet = levels(POLYOL)
-    sheet["batch"] = np.where(sheet["model"] == "P", "one", "two")
-    out = atlas.enzymes(table, sheet, MODELS, rna({"AKR1B1": 1.9}), **ROT)["enzymes"]
-    assert "batch column cannot be told" in of(out, "AKR1B1")["reason"]
+    day = np.tile([0.0, 0.0, 0.0, 4.0, 4.0, 4.0], 2)
+    sheet["batch"] = np.where(day > 0, "two", "one")
+    moved = table.copy()
+    moved[list(sheet["sample"])] += day
+    known = of(atlas.enzymes(moved, sheet, MODELS, rna({"AKR1B1": 1.9}), **ROT)["enzymes"], "AKR1B1")
+    blind = of(atlas.enzymes(moved, sheet, MODELS, rna({"AKR1B1": 1.9}), block="none", **ROT)["enzymes"], "AKR1B1")
+    assert known["df"] == 9 and blind["df"] == 10 and known["metabolite_p"] < 0.01 < blind["metabolite_p"]
+    sheet["replicate"], sheet["batch"] = "", sheet["model"].where(sheet["sample"] != "R0", "P")
+    sheet.loc[sheet["sample"] == "R0", "model"] = "other"
+    apart = atlas.enzymes(table, sheet, MODELS, rna({"AKR1B1": 1.9}), block="batch", **ROT)["enzymes"]
+    assert of(apart, "AKR1B1")["reason"].startswith("the groups that are compared lie in different blocks")
+    table, sheet = levels(POLYOL)
     sheet["batch"], sheet["replicate"] = "", [str(i % 6) for i in range(12)]
-    shift = np.repeat([0, 3, -3, 6, -6, 9], 1)
+    shift = (0, 3, -3, 6, -6, 9)
     shifted = table.copy()
     for i, name in enumerate(sheet["sample"]):
         shifted[name] = shifted[name] + shift[i % 6]
     paired = of(atlas.enzymes(shifted, sheet, MODELS, rna({"AKR1B1": 1.9}), **ROT)["enzymes"], "AKR1B1")
-    single = of(
-        atlas.enzymes(shifted, sheet, MODELS, rna({"AKR1B1": 1.9}), block_replicates=False, **ROT)["enzymes"], "AKR1B1"
-    )
+    single = of(atlas.enzymes(shifted, sheet, MODELS, rna({"AKR1B1": 1.9}), block="none", **ROT)["enzymes"], "AKR1B1")
     assert paired["df"] == 5 and single["df"] == 10 and paired["metabolite_p"] < 0.01 < single["metabolite_p"]
 
 
@@ -229,6 +236,19 @@ def test_missing_values_and_technical_repeats() -> None:
     assert len(data.y) == 12
     row = list(data.sheet["sample"]).index("R0")
     assert data.y[row, data.columns["sorbitol"]] == pytest.approx(table.loc[0, "R0"] + 1)
+
+
+def test_long_values_of_the_quality_step_are_the_same_data() -> None:
+    table, sheet = levels(POLYOL)
+    names = list(sheet["sample"])
+    long = table.melt(["dataset", "feature"], names, var_name="sample").assign(sample_type="sample")
+    pooled = long[long["sample"] == "P0"].assign(sample="QC", sample_type="qc")
+    long = pd.concat([long, pooled], ignore_index=True)
+    genes = rna({"AKR1B1": 1.9})
+    one = atlas.enzymes(table, sheet, MODELS, genes, **ROT)["enzymes"]
+    other = atlas.enzymes(long, sheet, MODELS, genes, metabolites=table, **ROT)["enzymes"]
+    pd.testing.assert_frame_equal(one, other)
+    assert of(atlas.enzymes(long, sheet, MODELS, genes, **ROT)["enzymes"], "AKR1B1")["source_rows"] == ""
 
 
 def test_rows_and_samples_have_no_order() -> None:
@@ -267,7 +287,7 @@ def test_metabolites_that_were_not_measured_are_typed() -> None:
 def test_key_enzyme_is_first_with_its_evidence_and_druggability_moves_no_number() -> None:
     t = metabolism.tables("driver", n=8, seed=1, size=1.5)
     out = atlas.enzymes(
-        t["metabolite_levels"], t["metabolites_samples"], t["models"], t["differential"], n_permutations=99
+        t["metabolite_values"], t["metabolites_samples"], t["models"], t["differential"], n_permutations=99
     )
     keys = atlas.key_enzymes(out["enzymes"])
     first = keys.iloc[0]
@@ -336,7 +356,7 @@ def test_planted_studies_over_many_seeds(scenario: Any, asked: float) -> None:
     for seed in range(30):
         t = metabolism.tables(scenario, n=8, seed=seed)
         out = atlas.enzymes(
-            t["metabolite_levels"],
+            t["metabolite_values"],
             t["metabolites_samples"],
             t["models"],
             t["differential"],
@@ -363,9 +383,7 @@ def fibroblasts(shared: Path) -> dict[str, pd.DataFrame]:
 def test_hypoxic_fibroblasts_statistics_agree_with_the_reference(fibroblasts: Any, shared: Path) -> None:
     """Log2 changes of 129 metabolites as in the reference analysis of the same data (PQN, log2)."""
     t = fibroblasts
-    out = atlas.enzymes(
-        t["metabolite_levels"], t["metabolites_samples"], MODELS, t["rna"], block_replicates=False, **ROT
-    )
+    out = atlas.enzymes(t["metabolite_values"], t["metabolites_samples"], MODELS, t["rna"], block="none", **ROT)
     found = out["enzyme_metabolites"]
     found = found[(found["contrast"] == "LF: 0.5% O2 vs vehicle") & (found["status"] == "estimated")]
     folder = shared / "data" / "metabolism" / "hypoxia_lf"
@@ -382,12 +400,12 @@ def test_hypoxic_fibroblasts_ldha_is_discordant_and_with_molidustat_concordant(f
     Pools alone show neither: lactate is flat in both.
     """
     t = fibroblasts
-    pools = atlas.enzymes(t["metabolite_levels"], t["metabolites_samples"], MODELS, t["rna"], **ROT)["enzymes"]
+    pools = atlas.enzymes(t["metabolite_values"], t["metabolites_samples"], MODELS, t["rna"], **ROT)["enzymes"]
     for contrast in ("LF: 0.5% O2 vs vehicle", "LF: BAY vs vehicle"):
         row = of(pools[pools["contrast"] == contrast], "LDHA")
         assert row["rna_log2fc"] > 1.9 and row["verdict"] in (ALONE, NOTHING)
     both = pd.concat([t["rna"], t["flux"]])
-    out = atlas.enzymes(t["metabolite_levels"], t["metabolites_samples"], MODELS, both, **ROT)["enzymes"]
+    out = atlas.enzymes(t["metabolite_values"], t["metabolites_samples"], MODELS, both, **ROT)["enzymes"]
     low, bay = (out[out["contrast"] == c] for c in ("LF: 0.5% O2 vs vehicle", "LF: BAY vs vehicle"))
     row = of(low, "LDHA", "discordant")
     assert row["verdict"] == OPPOSED and row["direction"] == 1 and row["opposed"] == "tracer" and row["q_value"] < 0.01

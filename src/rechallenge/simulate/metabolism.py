@@ -107,7 +107,7 @@ def tables(
 
     `driver`: AKR1B1 mRNA and the metabolites of `CHAIN` change (times `size`); `flat`: the mRNA alone; `opposed`: mRNA
     up and metabolites down; `null`: neither. Drift and passengers are there in all. Returns `models`,
-    `metabolite_levels`, `metabolites_samples`, `differential` (RNA) and `planted`. Both lines are compared with the
+    `metabolite_values`, `metabolites_samples`, `differential` (RNA) and `planted`. Both lines are compared with the
     same parental samples.
     """
     spec = spec or Noise()
@@ -124,9 +124,15 @@ def tables(
         clone[[names.index(c) for c in CHAIN]] = 0.0
         y[k * n : (k + 1) * n] += planted + clone
     samples = [f"{g.replace('Huh-7 ', '')}_{r}" for g in groups for r in range(1, n + 1)]
-    levels = pd.DataFrame(y.T, columns=samples)
-    levels.insert(0, "feature", names)
-    levels.insert(0, "dataset", "metabolome")
+    values = pd.DataFrame(
+        {
+            "dataset": "metabolome",
+            "feature": np.tile(names, len(samples)),
+            "sample": np.repeat(samples, len(names)),
+            "sample_type": "sample",
+            "value": y.ravel(),
+        }
+    )
     sheet = pd.DataFrame(
         {
             "dataset": "metabolome",
@@ -148,7 +154,7 @@ def tables(
     )
     return {
         "models": models,
-        "metabolite_levels": levels,
+        "metabolite_values": values,
         "metabolites_samples": sheet,
         "differential": _rna(rng, lines, scenario, spec),
         "planted": pd.DataFrame({"metabolite": names, "log2fc": planted}),

@@ -11,6 +11,7 @@ from scipy import stats
 
 from rechallenge import contrasts as comparisons
 from rechallenge.contrasts import Comparison
+from rechallenge.moderated_contrasts import blocks_of, design_of
 from rechallenge.omics.atlas import footprints, layers
 from rechallenge.omics.atlas.layers import Layer, Samples
 from rechallenge.stats.rotation import Projected, project, rotate
@@ -27,29 +28,23 @@ class OneContrast:
         dataset: str,
         data: Samples,
         comparison: Comparison,
-        models: pd.DataFrame,
         weights: Floats,
         against: Floats,
-        block_replicates: bool,
+        block: str,
     ):
         self.dataset, self.data, self.comparison = dataset, data, comparison
         self.weights, self.against = weights, against
-        self.resistance = comparisons.direction(comparison, models) if len(models) else 0
+        self.resistance = int(comparison.kind == "resistance")
         sheet = data.sheet
         test = comparisons.members(sheet, comparison.group)
         reference = comparisons.members(sheet, comparison.reference)
         self.n_test, self.n_reference = int(test.sum()), int(reference.sum())
         self.member = test | reference
-        group = sheet[["model", "treatment", "stage"]].agg("\x1f".join, axis=1)
-        design = pd.get_dummies(group).to_numpy(float)
-        column = {name: i for i, name in enumerate(pd.get_dummies(group).columns)}
+        design, column, _ = design_of(sheet, block)
         c = np.zeros(design.shape[1])
-        c[column[group[test].iloc[0]]], c[column[group[reference].iloc[0]]] = 1.0, -1.0
-        blocks = ["batch"]
-        shared = set(sheet.loc[test, "replicate"]) & set(sheet.loc[reference, "replicate"]) - {""}
-        if block_replicates and len(shared) >= 2:
-            blocks.append("replicate")
-        self.model, self.reason = _model(data.y, design, c, sheet, blocks)
+        for group, sign in ((comparison.group, 1.0), (comparison.reference, -1.0)):
+            c[column[group.model, group.treatment, group.stage]] += sign
+        self.model, self.reason = _model(data.y, design, c)
 
     @property
     def n(self) -> int:
@@ -64,28 +59,15 @@ class OneContrast:
         return self.comparison.contrast
 
 
-def _model(
-    y: Floats, design: Floats, contrast: Floats, sheet: pd.DataFrame, blocks: list[str]
-) -> tuple[Projected | None, str]:
-    """The contrast in a model with group means and blocks; without a block that would take the contrast away."""
-    parts, c = [design], contrast
-    for block in blocks:
-        labels = sheet[block].fillna("").astype(str)
-        if labels.nunique() < 2:
-            continue
-        dummies = pd.get_dummies(labels, drop_first=True).to_numpy(float)
-        wider, longer = np.column_stack([*parts, dummies]), np.r_[c, np.zeros(dummies.shape[1])]
-        if np.abs(longer @ np.linalg.pinv(wider) @ wider - longer).max() > 1e-8:
-            return None, f"the {block} column cannot be told from the groups that are compared"
-        parts, c = [*parts, dummies], longer
-    x = np.column_stack(parts)
-    spare = len(x) - np.linalg.matrix_rank(x)
+def _model(y: Floats, design: Floats, contrast: Floats) -> tuple[Projected | None, str]:
+    """The contrast in a linear model of all samples, or why there is none."""
+    spare = len(design) - int(np.linalg.matrix_rank(design))
     if spare < 2:
-        return (
-            None,
-            f"{len(x)} biological replicates in all leave {max(spare, 0)} residual degrees of freedom (2 needed)",
-        )
-    return project(y, x, c), ""
+        left = f"leave {spare} residual degrees of freedom (2 needed)"
+        return None, f"{len(design)} biological replicates in all {left}"
+    if np.abs(contrast @ np.linalg.pinv(design) @ design - contrast).max() > 1e-8:
+        return None, "the groups that are compared lie in different blocks (batches or experiments)"
+    return project(y, design, contrast), ""
 
 
 def metabolite_layer(one: OneContrast, weights: Floats, n_rotations: int, seed: int) -> tuple[Layer, Floats]:
@@ -104,8 +86,13 @@ def stage_layer(one: OneContrast, n_rotations: int, seed: int) -> Layer:
     if one.comparison.kind == "treatment" or number[mine].nunique() < 3:
         return layers.nothing("no three stages")
     level = number[mine].to_numpy(float)
-    design = np.column_stack([np.ones(len(level)), level])
-    model, reason = _model(one.data.y[mine.to_numpy()], design, np.array([0.0, 1.0]), sheet[mine], ["batch"])
+    stages = np.column_stack([np.ones(len(level)), level])
+    numbers, _ = blocks_of(sheet[mine].reset_index(drop=True), "auto")
+    if numbers is not None:
+        stages = np.hstack([stages, np.eye(numbers.max() + 1)[numbers][:, 1:]])
+    contrast = np.zeros(stages.shape[1])
+    contrast[1] = 1.0
+    model, reason = _model(one.data.y[mine.to_numpy()], stages, contrast)
     if model is None:
         return layers.nothing(reason)
     turned = rotate(model, one.weights, n_rotations=n_rotations, seed=seed)

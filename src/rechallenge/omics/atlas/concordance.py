@@ -104,24 +104,26 @@ def _methods(
     methods=_methods,
 )
 def enzymes(
-    metabolite_levels: pd.DataFrame,
+    metabolite_values: pd.DataFrame,
     metabolites_samples: pd.DataFrame,
     models: pd.DataFrame,
     differential: pd.DataFrame | None = None,
     tracing: pd.DataFrame | None = None,
     contrasts: pd.DataFrame | None = None,
+    metabolites: pd.DataFrame | None = None,
     *,
     layers_needed: int = 2,
     n_rotations: int = 9999,
     n_permutations: int = 999,
     fdr: float = 0.1,
     max_missing: float = 0.2,
-    block_replicates: bool = True,
+    block: str = "auto",
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Enzyme-metabolite concordance: the tables `enzymes`, `enzyme_metabolites` and `enzyme_pathways`.
 
-    `metabolite_levels` is wide (dataset, feature, one log2 column per sample), `metabolites_samples` its sheet.
+    `metabolite_values` are log2 values, long (dataset, feature, sample, value) or wide (dataset, feature, one column
+    per sample), `metabolites_samples` their sheet; `metabolites`, the table as read, says where a row came from.
     `differential` brings RNA, protein or flux contrasts (columns contrast, layer, feature, log2fc, p_value) and
     `tracing` the tracer's (contrast, metabolite, measure, isotopologue, pathway, effect, p_value) under the same names.
 
@@ -129,13 +131,13 @@ def enzymes(
     the enzyme, `statistic` the signed normal quantile of its p-value, `opposed` the layer that points the other way.
     `product_log2fc` is the mean log2 change of the measured main products with its t interval. `contrast_score`
     (products against substrates) and `specificity` (share of `n_permutations` shuffled footprints that score as far,
-    by chance and not a test) are for reading alone. A batch column is a nuisance term, and with `block_replicates` the
-    replicate too where both groups share labels (equal labels are the same experiment). Raises NotApplicable where no
-    contrast can be made.
+    by chance and not a test) are for reading alone. All groups of a data set share one linear model; `block` is auto
+    (the batch, else replicate labels that groups share: equal labels are the same experiment), batch, replicate or
+    none. Raises NotApplicable where no contrast can be made.
     """
     found: dict[str, list[pd.DataFrame]] = {"enzymes": [], "enzyme_metabolites": [], "enzyme_pathways": []}
     for dataset in sorted(metabolites_samples["dataset"].astype(str).unique()):
-        levels = metabolite_levels[metabolite_levels["dataset"].astype(str) == dataset]
+        levels = layers.wide(metabolite_values, metabolites, dataset)
         sheet = metabolites_samples[metabolites_samples["dataset"].astype(str) == dataset]
         data = layers.samples(levels, sheet, max_missing)
         if not data.features:
@@ -143,7 +145,7 @@ def enzymes(
         ours, against = footprints.weights(data.columns)
         weights = [np.pad(w, ((0, 0), (0, len(data.features) - w.shape[1]))) for w in (ours, against)]
         for comparison in comparisons.of(data.sheet, models, contrasts):
-            one = OneContrast(dataset, data, comparison, models, weights[0], weights[1], block_replicates)
+            one = OneContrast(dataset, data, comparison, weights[0], weights[1], block)
             options = {"n_rotations": n_rotations, "n_permutations": n_permutations, "seed": seed}
             table = _enzymes(one, differential, tracing, layers_needed, fdr, **options)
             found["enzymes"].append(table)

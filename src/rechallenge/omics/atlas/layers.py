@@ -218,6 +218,20 @@ class Samples:
     incomplete: int
 
 
+def wide(values: pd.DataFrame, metabolites: pd.DataFrame | None, dataset: str) -> pd.DataFrame:
+    """Values of one data set with a row per feature and a column per biological sample, and the rows' origin."""
+    part = values[values["dataset"].astype(str) == dataset]
+    if "value" not in part:
+        return part
+    if "sample_type" in part:
+        part = part[part["sample_type"] == "sample"]
+    table = part.pivot_table(index="feature", columns="sample", values="value").rename_axis(columns=None).reset_index()
+    if metabolites is not None and {"_file", "_row"} <= set(metabolites.columns):
+        read = metabolites[metabolites["dataset"].astype(str) == dataset].drop_duplicates("feature")
+        table = table.merge(read[["feature", "_file", "_row"]], on="feature", how="left")
+    return table
+
+
 def samples(levels: pd.DataFrame, sheet: pd.DataFrame, max_missing: float) -> Samples:
     """Levels [features, samples] of one data set as `Samples`; technical repeats of a replicate are averaged.
 
