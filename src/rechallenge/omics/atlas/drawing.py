@@ -22,6 +22,8 @@ WIDTH, HEIGHT = 103, 100
 _CLEAR = 6.0
 #: distance between enzymes of one arrow, and of an enzyme from its arrow (points)
 _PITCH, _BESIDE = 6.2, 6.0
+#: states of a mark
+CALLED, MEASURED, MISSING = "q ≤ 0.1", "measured", "not measured"
 #: beyond this signed z colours do not change
 LIMIT = 5.0
 
@@ -99,7 +101,44 @@ def enzyme_marks(enzymes: pd.DataFrame) -> pd.DataFrame:
 def _state(marks: pd.DataFrame) -> pd.DataFrame:
     measured = np.isfinite(marks["z"].astype(float))
     called = measured & (marks["q_value"].astype(float) <= 0.1)
-    return marks.assign(state=np.select([called, measured], ["q ≤ 0.1", "measured"], "not measured"))
+    return marks.assign(state=np.select([called, measured], [CALLED, MEASURED], MISSING))
+
+
+def legend() -> pd.DataFrame:
+    """What circles, squares, dashes, outlines and type mean: marks and words below the map."""
+    rows = [
+        ("metabolite", "metabolite", MEASURED, "plain", 0), ("enzyme", "enzyme (RNA)", MEASURED, "plain", 13),
+        ("metabolite", "not measured", MISSING, "plain", 28), ("metabolite", "q ≤ 0.1", CALLED, "plain", 43),
+        ("", "bold: concordant", MEASURED, "bold", 54), ("", "italic: discordant", MEASURED, "italic", 71),
+    ]  # fmt: skip
+    return pd.DataFrame(
+        {
+            "_draw_x": [at * X_SCALE for *_, at in rows], "_draw_y": 98 * Y_SCALE, "_draw_side": "right",
+            "_draw_word": [word for _, word, *_ in rows], "_draw_style": [style for *_, style, _ in rows],
+            "kind": [kind for kind, *_ in rows], "state": [state for _, _, state, *_ in rows], "z": 0.0,
+        }
+    )  # fmt: skip
+
+
+def words(marks: pd.DataFrame) -> pd.DataFrame:
+    """The names of marks: place (points), alignment, style (bold: concordant, italic: discordant) and state."""
+    metabolite = marks["kind"] == "metabolite"
+    side = marks["_draw_side"]
+    along, across = np.where(metabolite, 5.5, 4.4), np.where(side.isin(["top", "bottom"]), 8.5, 0.0)
+    verdict = marks["verdict"].fillna("") if "verdict" in marks else pd.Series("", index=marks.index)
+    style = np.select(
+        [verdict == "concordant", verdict.isin(["discordant", "layers disagree"])], ["bold", "italic"], "plain"
+    )
+    return pd.DataFrame(
+        {
+            "_draw_x": marks["_draw_x"] + np.select([side == "left", side == "right"], [-along, along], 0.0),
+            "_draw_y": marks["_draw_y"] + np.where(side == "top", -across, across),
+            "_draw_word": marks["_draw_word"].fillna(marks["name"]),
+            "_draw_align": side.map({"left": "right", "right": "left"}).fillna("center"),
+            "_draw_style": marks["_draw_style"].fillna(pd.Series(style, index=marks.index)),
+            "state": marks["state"],
+        }
+    )
 
 
 def arrows() -> pd.DataFrame:

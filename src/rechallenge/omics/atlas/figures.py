@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import figure
@@ -71,124 +70,60 @@ def _map(circles: pd.DataFrame, squares: pd.DataFrame, contrast: str) -> Any:
     wide = alt.Scale(domain=[-2 * drawing.X_SCALE, drawing.WIDTH * drawing.X_SCALE], nice=False)
     high = alt.Scale(domain=[drawing.HEIGHT * drawing.Y_SCALE, -3 * drawing.Y_SCALE], nice=False)
     x, y = alt.X("_draw_x:Q", axis=None, scale=wide), alt.Y("_draw_y:Q", axis=None, scale=high)
-    colour = alt.Color(
+    arrows = drawing.arrows().rename(columns={"x": "_draw_x", "y": "_draw_y", "x2": "_draw_x2", "y2": "_draw_y2"})
+    arrows["_draw_angle"] = arrows["angle"]
+    base = alt.Chart(arrows[["from", "to", "_draw_x", "_draw_y", "_draw_x2", "_draw_y2", "_draw_angle"]])
+    tail = base.mark_rule(color=_LINE, strokeWidth=0.7).encode(x, y, alt.X2("_draw_x2"), alt.Y2("_draw_y2"))
+    head = base.mark_point(shape="triangle", color=_LINE, size=9, filled=True).encode(
+        alt.X("_draw_x2:Q", axis=None, scale=wide),
+        alt.Y("_draw_y2:Q", axis=None, scale=high),
+        angle=alt.Angle("_draw_angle:Q", scale=None),
+    )
+    legend = drawing.legend()
+    marks = pd.concat([circles, squares, legend[legend["kind"] != ""]], ignore_index=True)
+    missing, called = alt.datum["state"] == drawing.MISSING, alt.datum["state"] == drawing.CALLED
+    fill = alt.Color(
         "z:Q",
         title="Signed z",
         scale=alt.Scale(scheme=DIVERGING, domain=[-drawing.LIMIT, drawing.LIMIT], domainMid=0, clamp=True),
         legend=alt.Legend(orient="bottom", direction="horizontal", gradientLength=90, titleOrient="left"),
     )
-    arrows = drawing.arrows()
-    line = arrows.rename(columns={"x": "_draw_x", "y": "_draw_y", "x2": "_draw_x2", "y2": "_draw_y2"})
-    line["_draw_angle"] = line["angle"]
-    base = alt.Chart(line[["from", "to", "_draw_x", "_draw_y", "_draw_x2", "_draw_y2", "_draw_angle"]])
-    tail = base.mark_rule(color="#9a9a9a", strokeWidth=0.7).encode(x, y, alt.X2("_draw_x2"), alt.Y2("_draw_y2"))
-    head = base.mark_point(shape="triangle", color="#9a9a9a", size=9, filled=True).encode(
-        alt.X("_draw_x2:Q", axis=None, scale=wide),
-        alt.Y("_draw_y2:Q", axis=None, scale=high),
-        angle=alt.Angle("_draw_angle:Q", scale=None),
-    )
-    titles = drawing.layout()[2].assign(
-        _draw_x=lambda t: t["x"] * drawing.X_SCALE, _draw_y=lambda t: t["y"] * drawing.Y_SCALE
-    )
-    headings = (
-        alt.Chart(titles[["pathway", "_draw_x", "_draw_y"]])
-        .mark_text(fontSize=LABEL, fontWeight="bold", color=MUTED)
-        .encode(x, y, text="pathway:N")
-    )
-    layers = [tail, head, headings]
-    columns = ["name", "kind", "measured_as", "log2fc", "z", "q_value", "state"]
-    for marks, shape, size in ((circles, "circle", 42), (squares, "square", 24)):
-        of = alt.Chart(marks).encode(
-            x, y, tooltip=[f"{c}:N" if marks[c].dtype == object else f"{c}:Q" for c in columns]
+    points = (
+        alt.Chart(marks)
+        .mark_point(filled=True, invalid=None)
+        .encode(
+            x,
+            y,
+            shape=alt.Shape("kind:N", legend=None, scale=alt.Scale(domain=["metabolite", "enzyme"], range=_SHAPES)),
+            size=alt.when(alt.datum["kind"] == "enzyme").then(alt.value(24)).otherwise(alt.value(42)),
+            fill=alt.when(missing).then(alt.value("white")).otherwise(fill),
+            stroke=alt.when(called).then(alt.value("black")).otherwise(alt.value(_LINE)),
+            strokeWidth=alt.when(called).then(alt.value(1)).otherwise(alt.value(0.5)),
+            strokeDash=alt.when(missing).then(alt.value([1.5, 1.5])).otherwise(alt.value([1, 0])),
+            tooltip=["name:N", "kind:N", "measured_as:N", "log2fc:Q", "z:Q", "q_value:Q", "state:N", "verdict:N"],
         )
-        layers += [
-            of.transform_filter("datum.state === 'not measured'").mark_point(
-                shape=shape,
-                size=size,
-                filled=True,
-                fill="white",
-                stroke="#9a9a9a",
-                strokeDash=[1.5, 1.5],
-                strokeWidth=0.6,
-            ),
-            of.transform_filter("datum.state === 'measured'")
-            .mark_point(shape=shape, size=size, filled=True, stroke="#9a9a9a", strokeWidth=0.4)
-            .encode(fill=colour),
-            of.transform_filter("datum.state === 'q ≤ 0.1'")
-            .mark_point(shape=shape, size=size, filled=True, stroke="black", strokeWidth=1)
-            .encode(fill=colour),
-        ]
-        grey = alt.when("datum.state === 'not measured'").then(alt.value(MUTED)).otherwise(alt.value("black"))
-        for side, look in _SIDES.items():
-            here = f"datum._draw_side === '{side}'"
-            if shape == "circle":
-                layers.append(
-                    of.transform_filter(here)
-                    .mark_text(fontSize=SMALL, limit=120, **look)
-                    .encode(text="name:N", color=grey)
-                )
-                continue
-            close = {k: v * 0.8 if k in ("dx", "dy") else v for k, v in look.items()}
-            for test, style in _STYLES.items():
-                layers.append(
-                    of.transform_filter(f"{here} && ({test})")
-                    .mark_text(fontSize=SMALL, limit=120, **close, **style)
-                    .encode(text="name:N", color=grey)
-                )
-    layers += _legend(x, y)
+    )
+    titles = drawing.layout()[2]
+    titles = titles.assign(_draw_x=titles["x"] * drawing.X_SCALE, _draw_y=titles["y"] * drawing.Y_SCALE)
+    headings = alt.Chart(titles[["pathway", "_draw_x", "_draw_y"]]).mark_text(
+        fontSize=LABEL, fontWeight="bold", color=MUTED
+    )
+    layers = [tail, head, headings.encode(x, y, text="pathway:N"), points]
+    words = drawing.words(pd.concat([circles, squares, legend], ignore_index=True))
+    grey = alt.when(missing).then(alt.value(MUTED)).otherwise(alt.value("black"))
+    for (align, style), part in words.groupby(["_draw_align", "_draw_style"], sort=True):
+        text = alt.Chart(part.drop(columns=["_draw_align", "_draw_style"]))
+        look = {"align": align, "baseline": "middle", **_STYLES[str(style)]}
+        layers.append(text.mark_text(fontSize=SMALL, limit=120, **look).encode(x, y, text="_draw_word:N", color=grey))
     width = (drawing.WIDTH + 2) * drawing.X_SCALE
     chart = alt.layer(*layers).properties(width=width, height=(drawing.HEIGHT + 3) * drawing.Y_SCALE, title=contrast)
     return sized(chart, DOUBLE)
 
 
-#: how the name of an enzyme is set, by its verdict
-_STYLES: dict[str, dict[str, Any]] = {
-    f"datum.verdict === '{AGREES}'": {"fontWeight": "bold"},
-    f"datum.verdict === '{OPPOSED}' || datum.verdict === '{BOTH}'": {"fontStyle": "italic"},
-    f"datum.verdict !== '{AGREES}' && datum.verdict !== '{OPPOSED}' && datum.verdict !== '{BOTH}'": {},
-}
-#: where a name stands beside its mark
-_SIDES: dict[str, dict[str, Any]] = {
-    "left": {"align": "right", "dx": -5.5, "baseline": "middle"},
-    "right": {"align": "left", "dx": 5.5, "baseline": "middle"},
-    "top": {"align": "center", "dy": -6, "baseline": "bottom"},
-    "bottom": {"align": "center", "dy": 6, "baseline": "top"},
-}
-
-
-#: outline of what was not measured
-_DASHED: dict[str, Any] = {"stroke": "#9a9a9a", "strokeDash": [1.5, 1.5]}
-
-
-def _legend(x: Any, y: Any) -> list[Any]:
-    """What circles, squares, dashes and outlines mean, drawn below the map."""
-    import altair as alt
-
-    from rechallenge.report.theme import SMALL
-
-    words = ["metabolite", "enzyme (RNA)", "not measured", "q ≤ 0.1", "bold: concordant", "italic: discordant"]
-    at = [0, 13, 28, 43, 54, 71]
-    table = pd.DataFrame(
-        {"_draw_word": words, "_draw_x": np.array(at) * drawing.X_SCALE, "_draw_y": 98 * drawing.Y_SCALE}
-    )
-    of = alt.Chart(table).encode(x, y)
-    looks = [
-        ("metabolite", {"shape": "circle", "size": 42, "stroke": "#9a9a9a", "strokeWidth": 0.5, "fill": "#dddddd"}),
-        ("enzyme (RNA)", {"shape": "square", "size": 24, "stroke": "#9a9a9a", "strokeWidth": 0.5, "fill": "#dddddd"}),
-        ("not measured", {"shape": "circle", "size": 42, "strokeWidth": 0.6, "fill": "white", **_DASHED}),
-        ("q ≤ 0.1", {"shape": "circle", "size": 42, "stroke": "black", "strokeWidth": 1, "fill": "#dddddd"}),
-    ]  # fmt: skip
-    marks = [of.transform_filter(f"datum._draw_word === '{w}'").mark_point(filled=True, **look) for w, look in looks]
-    texts = []
-    for word in words:
-        kind = word.partition(":")[0]
-        style: dict[str, Any] = {"bold": {"fontWeight": "bold"}, "italic": {"fontStyle": "italic"}}.get(kind, {})
-        texts.append(
-            of.transform_filter(f"datum._draw_word === '{word}'")
-            .mark_text(fontSize=SMALL, align="left", dx=6, baseline="middle", **style)
-            .encode(text="_draw_word:N")
-        )
-    return [*marks, *texts]
+_LINE = "#9a9a9a"
+_SHAPES = ["circle", "square"]
+#: how a name is set
+_STYLES: dict[str, dict[str, Any]] = {"plain": {}, "bold": {"fontWeight": "bold"}, "italic": {"fontStyle": "italic"}}
 
 
 @figure(
