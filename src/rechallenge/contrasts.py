@@ -183,3 +183,12 @@ def origins(texts: Iterable[str]) -> str:
             files += [name] * len(new)
             rows += new
     return source_rows(files, rows)
+
+
+def direction(comparison: Comparison, models: pd.DataFrame) -> int:
+    """+1 where being up in the contrast goes with resistance (a resistant model against its parent), else 0."""
+    roles = dict(zip(models["model"].astype(str), models["role"].astype(str), strict=True))
+    resistant = (
+        roles.get(comparison.group.model) == "resistant" and roles.get(comparison.reference.model) != "resistant"
+    )
+    return int(resistant and comparison.group.treatment == comparison.reference.treatment)

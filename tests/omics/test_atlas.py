@@ -342,7 +342,7 @@ def test_nothing_tested_means_no_key_enzyme() -> None:
 
 
 def test_methods_say_what_it_cannot_do() -> None:
-    out = run(POLYOL, rna({"AKR1B1": 1.9}), n=4)["enzymes"]
+    out = run(POLYOL, rna({"AKR1B1": 1.9}), n=4)
     step = step_of(atlas.enzymes)
     text = step.methods(out, **step.options)  # type: ignore[operator]
     assert "usually missed" in text and "proves no flux" in text and "9,999 rotations" in text

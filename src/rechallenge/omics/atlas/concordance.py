@@ -73,8 +73,9 @@ PATHWAY_COLUMNS = (
 
 
 def _methods(
-    enzymes: pd.DataFrame, n_rotations: int, layers_needed: int, fdr: float, max_missing: float, **_: Any
+    result: dict[str, pd.DataFrame], n_rotations: int, layers_needed: int, fdr: float, max_missing: float, **_: Any
 ) -> str:
+    enzymes = result["enzymes"]
     tested = enzymes[enzymes["status"] == "estimated"]
     used = sorted({x for text in tested["layers"] for x in text.split(", ") if x}, key=LAYERS.index)
     small = tested["n_test"].min() if len(tested) else np.nan
