@@ -31,7 +31,7 @@ def located(table: pd.DataFrame) -> pd.DataFrame:
 def proteome(
     n: int = 120, shifted: int = 6, shift: float = 6.0, seed: int = 0, temperatures: np.ndarray = T
 ) -> pd.DataFrame:
-    """Melting curves of `n` proteins, two runs an arm, of which the first `shifted` melt `shift` deg C higher with drug;
+    """Melting curves of `n` proteins, two runs an arm, of which the first `shifted` melt `shift` deg C higher;
     runs differ by a factor at every temperature, which is what normalisation is for."""
     rng = np.random.default_rng(seed)
     tm, b, pl = rng.normal(51, 3, n), rng.uniform(10, 22, n), rng.uniform(0, 0.1, n)
@@ -238,7 +238,8 @@ def labels(names: list[str], experiment: str, treatment: str, replicate: str) ->
 def test_proteome_discoverer_proteins(tmp_path: Path) -> None:
     channels = ["126", "127N", "127C", "128N"]
     frame = pd.DataFrame({"Master": "IsMasterProtein", "Accession": ["P04637", "P15121"], "Description": "x",
-                          "Contaminant": ["False", "True"], "# Unique Peptides": [4, 9], "Gene Symbol": ["TP53", "AKR1B1"]})  # fmt: skip
+                          "Contaminant": ["False", "True"],
+                          "# Unique Peptides": [4, 9], "Gene Symbol": ["TP53", "AKR1B1"]})  # fmt: skip
     for f, scale in (("F1", 1.0), ("F2", 2.0)):
         for i, c in enumerate(channels):
             frame[f"Abundance: {f}: {c}, Sample"] = scale * np.array([100.0 - i, 50.0 - i])
@@ -302,7 +303,7 @@ def panobinostat(shared: Path, tmp_path: Path) -> pd.DataFrame:
 
 
 def test_panobinostat_and_its_histone_deacetylases(shared: Path, tmp_path: Path) -> None:
-    """Franken et al. 2015 (doi:10.1038/nprot.2015.101): HDAC1, 2, 6, 8, 10, TTC38, ZFYVE28 and H2AFV|Z are stabilised."""
+    """Franken et al. 2015 (doi:10.1038/nprot.2015.101): HDAC1/2/6/8/10, TTC38, ZFYVE28, H2AFV|Z stabilised."""
     out = assay.thermal_shift(panobinostat(shared, tmp_path))["thermal_shift"]
     tested = out[out["p_value"].notna()].set_index("protein")
     assert len(tested) == 3649

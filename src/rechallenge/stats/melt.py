@@ -208,8 +208,8 @@ def f_test(null_rss: ArrayLike, alternative_rss: ArrayLike) -> FTest:
 
     Vehicle against vehicle of a real experiment (4,505 proteins, one run each): 4.2 % of p below 0.05, no protein at
     q < 0.05. In simulated proteomes without any effect (two runs an arm): 6 to 10 %, the more the curves of a protein
-    differ between runs, and none to two of 3,000 proteins at q < 0.01. A p near 0.05 is therefore no evidence; the false
-    discovery rate and an interval over replicates are to be looked at.
+    differ between runs, and none to two of 3,000 proteins at q < 0.01. A p near 0.05 is therefore no evidence; the
+    false discovery rate and an interval over replicates are to be looked at.
     """
     from scipy.stats import f as f_distribution
 

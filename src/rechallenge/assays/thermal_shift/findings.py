@@ -31,23 +31,22 @@ def thermal_shift_claims(thermal_shift: pd.DataFrame) -> pd.DataFrame:
     """
     few = thermal_shift["design"].isin([BANDS, DARTS])
     told = thermal_shift[thermal_shift["overall"] & (few | (thermal_shift["q_value"] < ALPHA))]
-    rows = []
-    for row in _each(told):
-        rows.append(
-            {
-                "entity": row.gene or row.protein,
-                "entity_type": "gene",
-                "stream": "thermal_shift",
-                "level": "engagement",
-                **{c: getattr(row, c) for c in ("model", "contrast", "effect", "effect_unit", "se", "ci_low")},
-                **{c: getattr(row, c) for c in ("ci_high", "p_value", "q_value", "n", "status", "source_table")},
-                "statistic": row.f_statistic,
-                "direction": 0,
-                "analysis": "thermal_shift",
-                "source_rows": row.source_rows,
-                "claim": _sentence(row),
-            }
-        )
+    rows = [
+        {
+            "entity": row.gene or row.protein,
+            "entity_type": "gene",
+            "stream": "thermal_shift",
+            "level": "engagement",
+            **{c: getattr(row, c) for c in ("model", "contrast", "effect", "effect_unit", "se", "ci_low")},
+            **{c: getattr(row, c) for c in ("ci_high", "p_value", "q_value", "n", "status", "source_table")},
+            "statistic": row.f_statistic,
+            "direction": 0,
+            "analysis": "thermal_shift",
+            "source_rows": row.source_rows,
+            "claim": _sentence(row),
+        }
+        for row in _each(told)
+    ]
     return claim_table(rows)
 
 

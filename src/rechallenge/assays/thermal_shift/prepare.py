@@ -74,7 +74,7 @@ def tidied(frame: pd.DataFrame) -> pd.DataFrame:
 def comparisons(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """(model, treatment, its rows and those of its vehicle) of a `tidied` table, sorted."""
     for model, rows in table.groupby("model", sort=True):
-        drugs = sorted({t for t in rows.loc[~rows["vehicle"], "treatment"]})
+        drugs = sorted(set(rows.loc[~rows["vehicle"], "treatment"]))
         for drug in drugs:
             own = rows["vehicle"] & (each_label(rows["treatment"], is_vehicle) | (rows["treatment"] == drug))
             part = rows[own | (~rows["vehicle"] & (rows["treatment"] == drug))]
@@ -161,8 +161,8 @@ def normalised(one: Comparison) -> tuple[Comparison, pd.DataFrame]:
     """Median-curve normalisation of fractions (Savitski et al. 2014, doi:10.1126/science.1255784).
 
     Of the proteins that all runs have, those that melt fully in one run are taken (the run with most of them); every
-    run's medians over them are brought to one melting curve, fitted to the medians of the run that it fits best. Returns the factors: run, treated, replicate, temperature_c, median, factor, r2,
-    n_proteins.
+    run's medians over them are brought to one melting curve, fitted to the medians of the run that it fits best.
+    Returns the factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins.
     """
     t, runs = one.temperature, one.runs
     complete = np.isfinite(one.values).all(axis=1)
