@@ -195,7 +195,11 @@ def fit_kinetics(
     effective = _effective(used, residual)
     free = max(effective - box.linear - 2, 1.0)
     scale = n / effective  # a correlated point counts for less: rss and threshold are those of the effective number
-    p = float(f_distribution.sf(max(box.bare - rss, 0.0) / scale / 3 / (rss / scale / free), 3, free)) if rss > 0 else 0.0
+    p = (
+        float(f_distribution.sf(max(box.bare - rss, 0.0) / scale / 3 / (rss / scale / free), 3, free))
+        if rss > 0
+        else 0.0
+    )
     covariance = np.linalg.pinv(best.jac.T @ best.jac) * rss / n * scale * (effective / free)
     se = np.sqrt(np.maximum(np.diag(covariance), 0.0)) * np.log(10)
     limit = rss * (1 + float(f_distribution.ppf(confidence, 1, free)) / free)
@@ -213,7 +217,9 @@ def fit_kinetics(
         values = [coarse_rss(a - target, a) for a in at]
         i = int(np.argmin(values))
         inside = at[max(i - 1, 0)], at[min(i + 1, 24)]
-        found = minimize_scalar(lambda a: box.rss(a - target, a), bounds=inside, method="bounded", options={"xatol": 1e-5})
+        found = minimize_scalar(
+            lambda a: box.rss(a - target, a), bounds=inside, method="bounded", options={"xatol": 1e-5}
+        )
         near = min(max(log_kd + (target - log_k) / 2, low), high)  # beside the optimum, should the grid have missed it
         return min(float(found.fun), box.rss(near - target, near))
 

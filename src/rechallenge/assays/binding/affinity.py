@@ -33,7 +33,9 @@ CURVES = (
 UNCHANGED, WEAKER, STRONGER, OPEN = "unchanged", "weaker", "stronger", "undecided"
 
 
-def _methods(binding: pd.DataFrame, confidence: float, drift: bool, margin: float, subtract_blank: bool, **_: Any) -> str:
+def _methods(
+    binding: pd.DataFrame, confidence: float, drift: bool, margin: float, subtract_blank: bool, **_: Any
+) -> str:
     done = set(binding["method"]) if len(binding) else set()
     said = []
     if KINETIC in done:
@@ -91,6 +93,8 @@ def binding(
     table["variant"] = table["variant"].map(lambda v: "wild type" if is_wild(v) else v)
     bare = table["cycle"] == ""
     table.loc[bare, "cycle"] = table.loc[bare, "concentration_um"].map(lambda c: f"{c:g} µM")
+    order = ["protein", "variant", "ligand", "replicate", "cycle", "seconds", "concentration_um", "response"]
+    table = table.sort_values(order, kind="mergesort").reset_index(drop=True)
     fits: list[dict[str, Any]] = []
     drawn: list[pd.DataFrame] = []
     keys = ["protein", "variant", "ligand", "replicate"]
@@ -139,6 +143,8 @@ def _together(part: pd.DataFrame, confidence: float) -> dict[str, Any]:
 
 
 def _mixed(part: pd.DataFrame) -> str:
+    if len(reasons := set(part["reason"])) == 1:
+        return str(reasons.pop())
     said = [f"{r.replicate}: {r.reason or 'estimated'}" for r in part.itertuples()]
     return "experiments differ in what they determine (" + "; ".join(said) + ")"
 

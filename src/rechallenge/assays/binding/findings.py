@@ -161,7 +161,8 @@ def binding_isotherms(binding_curves: pd.DataFrame) -> Any:
 @figure(
     title="Dissociation constants",
     caption="KD with its interval, one row per protein, variant, ligand and method. An arrow marks a bound: the ligand "
-    "binds more weakly (or more tightly) than the concentrations can show. At most 40 rows.",
+    "binds more weakly (or more tightly) than the concentrations can show. Dashed line: the highest concentration tested. "
+    "At most 40 rows.",
 )
 def binding_constants(binding: pd.DataFrame) -> Any:
     """Forest of KD."""
@@ -176,5 +177,5 @@ def binding_constants(binding: pd.DataFrame) -> Any:
     table["note"] = table["reason"].where(table["reason"] != "", table["status"])
     columns = ["label", "kd_um", "ci_low", "ci_high", "n", "note"]
     limits = ("kd_um", "ci_low", "ci_high")
-    middle = float(np.exp(np.nanmean(np.log(table["kd_um"].fillna(table["ci_low"]).replace(0, np.nan)))))
-    return sized(forest(table[columns], "label", *limits, title="KD (µM)", reference=middle, note="note"), SINGLE)
+    top = float(table["c_high_um"].max())
+    return sized(forest(table[columns], "label", *limits, title="KD (µM)", reference=top, note="note"), SINGLE)

@@ -15,8 +15,8 @@ KINETIC, STEADY = "kinetic", "steady_state"
 NAN, INF = float("nan"), float("inf")
 #: share of the association, at its end, that is averaged for a response at equilibrium
 LAST = 0.1
-#: a fit that explains less than this is not of the 1:1 model
-MIN_R2 = 0.5
+#: a fit that explains less than this is not of the 1:1 model: mass transport, two sites, a surface that is not clean
+MIN_R2 = {KINETIC: 0.8, STEADY: 0.5}
 #: with at least so many half-lives of the approach the end of an association is an equilibrium
 SETTLED = 3.0
 
@@ -100,15 +100,15 @@ def _plateaus(cycles: list[Cycle]) -> tuple[np.ndarray[Any, Any], np.ndarray[Any
     return np.array(doses, dtype=float), np.array(levels, dtype=float)
 
 
-def verdict(kd: float, low: float, high: float, top: float, bottom: float, p: float, r2: float) -> dict[str, Any]:
+def verdict(method: str, kd: float, low: float, high: float, top: float, p: float, r2: float) -> dict[str, Any]:
     """KD with its limits, status and reason: a number only inside what was tested and where the data bound it.
 
-    ``top`` and ``bottom`` are the highest and lowest concentration (µM).
+    ``top`` is the highest concentration (µM).
     """
     nothing = {"kd_um": NAN, "ci_low": NAN, "ci_high": NAN, "status": "not_estimable"}
     if not p < 0.05:
         return {**nothing, "reason": f"no binding seen up to {top:.3g} µM"}
-    if r2 < MIN_R2:
+    if r2 < MIN_R2[method]:
         return {**nothing, "reason": f"a 1:1 model explains {100 * max(r2, 0):.0f} % of the signal"}
     if kd > top or not np.isfinite(high):
         share = f"{100 * top / (top + kd):.0f} % saturation" if np.isfinite(kd) else "no saturation"
@@ -123,7 +123,9 @@ def verdict(kd: float, low: float, high: float, top: float, bottom: float, p: fl
     return {"kd_um": kd, "ci_low": low, "ci_high": high, "status": "estimated", "reason": ""}
 
 
-def kinetic(one: Experiment, *, drift: bool, shared_rmax: bool, confidence: float) -> tuple[dict[str, Any], Kinetics | None]:
+def kinetic(
+    one: Experiment, *, drift: bool, shared_rmax: bool, confidence: float
+) -> tuple[dict[str, Any], Kinetics | None]:
     """The kinetic fit of an experiment as a row, and the fit."""
     base = {"method": KINETIC, "n_cycles": len(one.cycles)}
     doses = [float(d) for c in one.cycles for d in c.concentration[c.concentration > 0]]
@@ -136,7 +138,7 @@ def kinetic(one: Experiment, *, drift: bool, shared_rmax: bool, confidence: floa
     top, bottom = max(doses), min(doses)
     row = {
         **base,
-        **verdict(fit.kd_um, fit.ci_low, fit.ci_high, top, bottom, fit.p_binding, fit.r2),
+        **verdict(KINETIC, fit.kd_um, fit.ci_low, fit.ci_high, top, fit.p_binding, fit.r2),
         "ka_per_um_s": fit.ka, "kd_per_s": fit.kd, "se_log_ka": fit.se_log_ka, "se_log_kd": fit.se_log_kd,
         "half_life_s": np.log(2) / fit.kd, "rmax": max(fit.rmax), "drift_per_s": float(np.mean(fit.drift)),
         "r2": fit.r2, "n_points": fit.n, "n_effective": fit.n_effective, "p_value": fit.p_binding,
@@ -161,7 +163,7 @@ def steady(
         return {**base, **_failed(str(e)), "c_low_um": bottom, "c_high_um": top}, None
     row = {
         **base,
-        **verdict(found.kd_um, found.ci_low, found.ci_high, top, bottom, found.p_binding, found.r2),
+        **verdict(STEADY, found.kd_um, found.ci_low, found.ci_high, top, found.p_binding, found.r2),
         "rmax": found.rmax, "r2": found.r2, "n_points": found.n, "n_effective": float(found.n),
         "p_value": found.p_binding, "c_low_um": bottom, "c_high_um": top, "saturation": top / (top + found.kd_um),
     }  # fmt: skip

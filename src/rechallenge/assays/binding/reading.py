@@ -70,7 +70,9 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
         except InputFaults as e:
             out.faults += [f if f.file else f.at(file=one.name) for f in e.faults]
     if tidy:
-        more = read_table(contract, tidy, folder=folder, models=models, sheet=source.sheet, unit=source.unit, given=given)
+        more = read_table(
+            contract, tidy, folder=folder, models=models, sheet=source.sheet, unit=source.unit, given=given
+        )
         out.faults += more.faults
         out.files += more.files
         out.excluded = more.excluded
@@ -182,7 +184,9 @@ def octet(data: bytes, name: str, given: Mapping[str, str], weight: float) -> pd
     try:
         root = ET.fromstring(data)
     except ET.ParseError as e:
-        raise InputFaults([Fault("unreadable", f"the Octet file is cut off or damaged ({e}).", "Export it again.")]) from None
+        raise InputFaults(
+            [Fault("unreadable", f"the Octet file is cut off or damaged ({e}).", "Export it again.")]
+        ) from None
     sensor = root.findtext("ExperimentInfo/SensorName") or Path(name).stem
     protein, block = "", 0
     rows: list[pd.DataFrame] = []
@@ -277,7 +281,9 @@ def biacore(rows: Iterable[list[Any]], name: str) -> pd.DataFrame:
     unit = re.search(r"\((.+?)\)", dose)
     scale = _um(unit[1] if unit else "nM")
     captures = [h for h in headings if re.fullmatch(r"Capture \d+ Solution", h)]
-    captured = used[captures].astype(str).replace({"nan": "", "None": ""}) if captures else pd.DataFrame(index=used.index)
+    captured = (
+        used[captures].astype(str).replace({"nan": "", "None": ""}) if captures else pd.DataFrame(index=used.index)
+    )
     protein = captured.apply(lambda r: next((v for v in r if v), ""), axis=1) if captures else ""
     out = pd.DataFrame(
         {
