@@ -184,7 +184,8 @@ def frd(conc: str, unit: str, molar: str = "-1") -> bytes:
         )
 
     steps = [step("LOADING", "bait", 0), step("BASELINE", "buffer", 5), step("ASSOC", "prey", 10, conc),
-             step("DISASSOC", "buffer", 15), step("BASELINE", "buffer", 20), step("ASSOC", "prey", 25, conc)]  # fmt: skip
+             step("DISASSOC", "buffer", 15),
+             step("BASELINE", "buffer", 20), step("ASSOC", "prey", 25, conc)]  # fmt: skip
     return (
         '<?xml version="1.0" encoding="UTF-8"?><ExperimentResults><ExperimentInfo><SensorName>A1</SensorName>'
         f"</ExperimentInfo><KineticsData>{''.join(steps)}</KineticsData></ExperimentResults>"
@@ -226,8 +227,8 @@ def test_a_real_octet_export(shared: Path, tmp_path: Path) -> None:
 
 
 def test_a_biacore_workbook_and_its_unsaturated_fits(shared: Path, tmp_path: Path) -> None:
-    """Biacore Insight's own affinities: 0.367 and 1.05 µM are sound; 10.1 and 19.3 µM (above the highest concentration of
-    5 µM, Rmax 3 and 5 RU) and 45 µM (Rmax 0.001 RU) are not, and are no numbers here."""
+    """Biacore Insight's own affinities: 0.367 and 1.05 µM are sound; 10.1 and 19.3 µM (above the highest
+    concentration of 5 µM, Rmax 3 and 5 RU) and 45 µM (Rmax 0.001 RU) are not, and are no numbers here."""
     name = "biacore_insight_affinity.xlsx"
     (tmp_path / name).write_bytes((shared / "data" / "bench" / "vendor" / name).read_bytes())
     frame, codes = source(tmp_path, values=[name])

@@ -180,10 +180,10 @@ def fit_kinetics(
     coarse = _Projected([thinned(c, 60) for c in used], drift=drift, offset=offset, shared=shared_rmax)
     grid = [(a, k) for a in np.arange(KA[0], KA[1] + 0.01, 0.5) for k in np.arange(KD_RATE[0], KD_RATE[1] + 0.01, 0.5)]
     order = sorted(grid, key=lambda at: coarse.rss(*at))
-    bounds = ([KA[0], KD_RATE[0]], [KA[1], KD_RATE[1]])
+    low, high = np.array([KA[0], KD_RATE[0]]), np.array([KA[1], KD_RATE[1]])
     tried = [
         least_squares(
-            lambda p: box.residuals(*p), np.clip(start, *np.array(bounds) + [[1e-6], [-1e-6]]), bounds=bounds,
+            lambda p: box.residuals(*p), np.clip(start, low + 1e-6, high - 1e-6), bounds=(low, high),
             xtol=1e-10, ftol=1e-12, diff_step=1e-5,
         )
         for start in (order[0], _apart(order))
@@ -209,28 +209,27 @@ def fit_kinetics(
         """Smallest rss with KD held at 10^target."""
         from scipy.optimize import minimize_scalar
 
-        low = max(KD_RATE[0], KA[0] + target)
-        high = min(KD_RATE[1], KA[1] + target)
-        if low >= high:
+        first, last = max(KD_RATE[0], KA[0] + target), min(KD_RATE[1], KA[1] + target)
+        if first >= last:
             return INF
-        at = np.linspace(low, high, 25)
+        at = np.linspace(first, last, 25)
         values = [coarse_rss(a - target, a) for a in at]
         i = int(np.argmin(values))
         inside = at[max(i - 1, 0)], at[min(i + 1, 24)]
         found = minimize_scalar(
             lambda a: box.rss(a - target, a), bounds=inside, method="bounded", options={"xatol": 1e-5}
         )
-        near = min(max(log_kd + (target - log_k) / 2, low), high)  # beside the optimum, should the grid have missed it
+        near = min(
+            max(log_kd + (target - log_k) / 2, first), last
+        )  # beside the optimum, should the grid have missed it
         return min(float(found.fun), box.rss(near - target, near))
 
     coarse_rss = coarse.rss
     ends = _limits(profile, log_k, limit)
     units = box.units(log_ka, log_kd)
     heights = box.heights(units)
-    fitted, slopes = [], []
-    for c in cycles:
-        fitted.append(unit_response(10.0**log_ka, 10.0**log_kd, c))
-    courses = []
+    fitted = [unit_response(10.0**log_ka, 10.0**log_kd, c) for c in cycles]
+    courses, slopes = [], []
     which = {id(c): h for c, h in zip([c for c in cycles if c.time.size >= 5], heights, strict=True)}
     for c, u in zip(cycles, fitted, strict=True):
         height = float(which.get(id(c), 0.0))

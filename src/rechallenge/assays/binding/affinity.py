@@ -42,8 +42,8 @@ def _methods(
         said.append(
             f"Sensorgrams were fitted to 1:1 binding ({MODEL}), one association and dissociation rate for all "
             f"concentrations of an experiment, with a base line{' and a linear drift' if drift else ''} per cycle "
-            f"(variable projection, {PROJECTION}); intervals of KD are profiles of the residual sum of squares with the "
-            "number of points that their autocorrelation leaves."
+            f"(variable projection, {PROJECTION}); intervals of KD are profiles of the residual sum of squares with "
+            "the number of points that their autocorrelation leaves."
         )
     if STEADY in done:
         said.append(
@@ -53,9 +53,9 @@ def _methods(
     blank = " Blanks were subtracted." if subtract_blank else ""
     return (
         " ".join(said) + f"{blank} With two or more experiments the estimate is the mean of log KD and its t interval. "
-        f"Intervals are at {100 * confidence:g} %. A KD above the highest concentration is given as a bound. Mutants are "
-        f"compared by the ratio of KD (limits combined by recovered variances, {MOVER}, or t over experiments) and called "
-        f"unchanged only where the {100 * (2 * confidence - 1):g} % interval lies within {margin:g}-fold."
+        f"Intervals are at {100 * confidence:g} %. A KD above the highest concentration is given as a bound. Mutants "
+        f"are compared by the ratio of KD (limits combined by recovered variances, {MOVER}, or t over experiments) and "
+        f"called unchanged only where the {100 * (2 * confidence - 1):g} % interval lies within {margin:g}-fold."
     )
 
 

@@ -45,7 +45,7 @@ BINDING = Contract(
                also=("target", "receptor", "immobilised", "immobilized")),
         Column("variant", "mutant, as V47A; wild type where empty", default="wild type", also=("mutant", "mutation")),
         Column("ligand", "what binds: drug or partner", required=True, also=("analyte", "drug", "compound")),
-        Column("concentration_um", "concentration of the ligand; 0 = blank", "number", required=True, unit="µM", low=0.0,
+        Column("concentration_um", "of the ligand; 0 = blank", "number", required=True, unit="µM", low=0.0,
                also=("conc", "concentration", "analyte_concentration")),
         Column("seconds", "time in the cycle; empty for responses at equilibrium", "number", unit="s",
                also=("time", "time_s", "t")),

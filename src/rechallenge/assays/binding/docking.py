@@ -114,7 +114,7 @@ def docking_claims(docking: pd.DataFrame) -> pd.DataFrame:
             "contrast": f"{row.ligand} docked", "direction": 0, "effect": row.score_kcal_mol, "effect_unit": "kcal/mol",
             "n": np.nan, "status": row.status, "analysis": "docking", "source_table": row.source_table,
             "source_rows": row.source_rows,
-            "claim": f"{row.ligand} was docked to {row.protein} with a best score of {number(row.score_kcal_mol)} kcal/mol"
+            "claim": f"{row.ligand} docked to {row.protein}: best score {number(row.score_kcal_mol)} kcal/mol"
             + (f" ({', '.join(filter(None, [row.program, row.structure]))})" if row.program or row.structure else "")
             + ": a prediction, no measurement.",
         }

@@ -23,7 +23,7 @@ def _best(binding: pd.DataFrame) -> pd.DataFrame:
 
 @claims(title="What the ligand binds, and how tightly")
 def binding_claims(binding: pd.DataFrame, binding_mutants: pd.DataFrame) -> pd.DataFrame:
-    """One claim per protein, variant and ligand, and one per mutant; direction 0: binding says nothing of resistance."""
+    """One claim per protein, variant and ligand, and one per mutant. Binding says nothing of resistance (0)."""
     rows = []
     for row in _best(binding).itertuples():
         name = row.protein + ("" if row.variant == "wild type" else f" {row.variant}")
@@ -42,7 +42,8 @@ def binding_claims(binding: pd.DataFrame, binding_mutants: pd.DataFrame) -> pd.D
         rows.append(
             {
                 "entity": row.protein, "effect": row.ratio, "effect_unit": f"fold KD of {row.reference}",
-                "ci_low": row.ci_low, "ci_high": row.ci_high, **_test(row), "n": row.n, "status": row.status, "source_rows": row.source_rows,
+                "ci_low": row.ci_low, "ci_high": row.ci_high, **_test(row), "n": row.n, "status": row.status,
+                "source_rows": row.source_rows,
                 "contrast": f"{row.ligand} on {row.protein} {row.variant} vs {row.reference}", "claim": _mutant(row),
             }
         )  # fmt: skip
@@ -161,7 +162,7 @@ def binding_isotherms(binding_curves: pd.DataFrame) -> Any:
 @figure(
     title="Dissociation constants",
     caption="KD with its interval, one row per protein, variant, ligand and method. An arrow marks a bound: the ligand "
-    "binds more weakly (or more tightly) than the concentrations can show. Dashed line: the highest concentration tested. "
+    "binds more weakly (or more tightly) than the concentrations can show. Dashed line: highest concentration tested. "
     "At most 40 rows.",
 )
 def binding_constants(binding: pd.DataFrame) -> Any:

@@ -17,6 +17,7 @@ import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +38,16 @@ from rechallenge.tables.workbook import sheets_of
 _MOLAR = re.compile(r"(?<![A-Za-z0-9])(\d+(?:[.,]\d+)?(?:e[-+.]?\d+)?)[\s._]*(pM|nM|uM|µM|μM|mM|M)(?![A-Za-z])")
 _REPORT = "Report point table"
 _STEPS = {"ASSOC": "association", "DISASSOC": "dissociation", "BASELINE": "baseline"}
-TIMES = Contract(
-    "binding",
-    "sensorgrams side by side",
-    (Column("seconds", "time", "number", required=True, also=("time", "time_s", "t", "x")),),
-)
+
+
+@lru_cache(maxsize=1)
+def times_form() -> Contract:
+    """Sensorgrams in columns beside a time column."""
+    return Contract(
+        "binding",
+        "sensorgrams side by side",
+        (Column("seconds", "time", "number", required=True, also=("time", "time_s", "t", "x")),),
+    )
 
 
 def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataFrame) -> TableRead:
@@ -108,7 +114,7 @@ def _keys(source: TableSource, contract: Contract, faults: list[Fault]) -> tuple
                 Fault(
                     "study-key",
                     f"a table of kind {contract.name} does not use this key.",
-                    f"Remove it, or name a column of the table ({', '.join(names)}) or molecular_weight_kda (a number).",
+                    f"Remove it, or name a column of the table ({', '.join(names)}) or molecular_weight_kda.",
                     file=STUDY_FILE,
                     column=f"tables.{contract.name}.{key}",
                     value=str(value)[:80],
@@ -151,7 +157,7 @@ def _um(unit: str) -> float:
 
 def side_by_side(name: str, folder: Path, given: Mapping[str, str]) -> pd.DataFrame | None:
     """Sensorgrams in columns beside a time column, or None where the file is no such table."""
-    table = read_table(TIMES, name, folder=folder)
+    table = read_table(times_form(), name, folder=folder)
     if any(f.severity == "error" for f in table.faults):
         return None
     columns = [str(c) for c in table.frame.columns if c not in ("seconds", "_file", "_sheet", "_row")]

@@ -23,8 +23,8 @@ COLUMNS = (
 
 def _methods(image_measurements: pd.DataFrame, **_: Any) -> str:
     said = (
-        f"Images were measured with scikit-image ({SKIMAGE}): background by a wide morphological opening, nuclei by Otsu's "
-        f"threshold ({OTSU}) and watershed on the distance map, droplets, vesicles and positive nuclei above one level "
+        f"Images were measured with scikit-image ({SKIMAGE}): background by a wide morphological opening, nuclei by "
+        f"Otsu's threshold ({OTSU}) and watershed on the distance map, droplets, vesicles and positive nuclei above one level "
         "for all images of a stain (the median of the levels of its images)"
     )
     names = image_measurements["assay"].astype(str) if len(image_measurements) else pd.Series(dtype=str)
@@ -68,8 +68,8 @@ def image_measurements(images: pd.DataFrame) -> pd.DataFrame:
 
 @figure(
     title="What was found in the images",
-    caption="For checking by eye: the images of at most nine fields with the borders of the nuclei, droplets, vesicles or "
-    "stained areas that were counted in orange; brightness is stretched for display. The first field of each stain and "
+    caption="For checking by eye: the images of at most nine fields with the borders of the nuclei, droplets, vesicles "
+    "or stained areas that were counted in orange; brightness is stretched for display. The first field of each stain and "
     "group is shown, stains in the order of their names.",
 )
 def image_overlays(images: pd.DataFrame) -> Any:
@@ -119,7 +119,9 @@ def image_groups(image_measurements: pd.DataFrame) -> Any:
         return None
     table["panel"] = table["assay"] + " (" + table["unit"] + ")"
     panels = list(dict.fromkeys(table["panel"]))[:9]
-    data = table.loc[table["panel"].isin(panels), ["panel", "model", "group", "replicate", "value"]].assign(part="replicate")
+    data = table.loc[table["panel"].isin(panels), ["panel", "model", "group", "replicate", "value"]].assign(
+        part="replicate"
+    )
     means = data.groupby(["panel", "model", "group"], sort=False)["value"].mean().reset_index().assign(part="mean")
     data = pd.concat([data, means], ignore_index=True)
     of = alt.Chart(data).encode(
@@ -127,7 +129,7 @@ def image_groups(image_measurements: pd.DataFrame) -> Any:
         alt.Y("value:Q", title=None, scale=alt.Scale(zero=True)),
         tooltip=["model:N", "group:N", "replicate:N", "value:Q"],
     )
-    if data["model"].nunique() > 1:
+    if len(set(data["model"])) > 1:
         of = of.encode(alt.XOffset("model:N"), alt.Color("model:N", title="Model"))
     chart = alt.layer(
         of.transform_filter("datum.part === 'mean'").mark_tick(orient="horizontal", thickness=1.2, size=12),

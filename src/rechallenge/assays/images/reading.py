@@ -3,8 +3,9 @@
     images = { values = "images/*.tif", samples = "images.csv", nucleus_um = 12 }
 
 The images are files of the study like any table: their bytes are digested, and a changed image is measured anew.
-Further keys of the source: `nucleus_um` (usual diameter of a nucleus; in pixels where no pixel size is given),
-`spot_um` (largest diameter of a droplet or vesicle), `background_um` (colocalisation block), `shuffles`, `seed`.
+Further keys of the source: `nucleus_um` (usual diameter of a nucleus; found in each image where not given), `spot_um`
+(largest diameter of a droplet or vesicle), `block_um` (edge of the blocks that colocalisation shuffles), `shuffles` and
+`seed`. Lengths are in pixels where the sheet gives no pixel size.
 
 One threshold holds for all images of a stain (the median over its images), so that groups can be compared: a threshold
 of each image's own would find positive cells everywhere.
@@ -25,7 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rechallenge.assays.images import segment
-from rechallenge.assays.images.contract import NAMES, SHEET, role_of
+from rechallenge.assays.images.contract import NAMES, role_of, sheet_form
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.study import STUDY_FILE, TableSource
 from rechallenge.tables import files as _files
@@ -36,6 +37,8 @@ Floats = NDArray[np.float64]
 #: larger images are refused: they would take many gigabytes and are slides, which are to be cut into fields first
 MAX_PIXELS = 60_000_000
 DEFAULTS: dict[str, float] = {"nucleus_um": 0.0, "spot_um": 0.0, "block_um": 0.0, "shuffles": 199, "seed": 0}
+#: a stain whose name says what is counted needs no noun
+_NOUNS = ("droplet", "vesicle", "foci", "puncta", "speckle", "spots", "exosome")
 #: where no size is given, in pixels
 NUCLEUS_PX, SPOT_PX, BLOCK_PX = 30.0, 20.0, 16
 
@@ -76,7 +79,7 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
             )
         )
         return out
-    sheet = read_table(SHEET, source.samples, folder=folder, models=models)
+    sheet = read_table(sheet_form(), source.samples, folder=folder, models=models)
     out.faults += sheet.faults
     out.files += sheet.files
     out.excluded = sheet.excluded
@@ -92,7 +95,9 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
     thresholds, bad = _thresholds(channels, settings, out)
     rows: list[dict[str, Any]] = []
     for key in sorted(fields):
-        members = sorted((c for c in fields[key] if c.found.name not in bad), key=lambda c: (c.role, str(c.row["stain"])))
+        members = sorted(
+            (c for c in fields[key] if c.found.name not in bad), key=lambda c: (c.role, str(c.row["stain"]))
+        )
         if members:
             rows += list(_field(key[-1], members, thresholds, settings))
     if rows:
@@ -176,14 +181,16 @@ def load(found: _files.Found) -> NDArray[np.generic]:
         return InputFaults([Fault(code, message, remedy, file=found.name)])
 
     def small(shape: tuple[int, ...]) -> None:
-        if int(np.prod(shape, dtype=np.int64)) > MAX_PIXELS * max(shape[-1] if len(shape) == 3 else 1, 1):
+        largest = sorted(shape)[-2:]
+        if int(np.prod(largest, dtype=np.int64)) > MAX_PIXELS or np.prod(shape, dtype=np.float64) > 5 * MAX_PIXELS:
             raise refuse(
-                "too-large", f"the image has {' x '.join(map(str, shape))} pixels; no more than {MAX_PIXELS:,} are read.",
+                "too-large",
+                f"the image has {' x '.join(map(str, shape))} pixels; no more than {MAX_PIXELS:,} are read.",
                 "Cut the slide into fields, or export it at a lower magnification.",
             )  # fmt: skip
 
     try:
-        with open(found.path, "rb") as f:
+        with found.path.open("rb") as f:
             head = f.read(4)
         if head[:2] in (b"II", b"MM"):
             with tifffile.TiffFile(found.path) as tif:
@@ -201,7 +208,7 @@ def load(found: _files.Found) -> NDArray[np.generic]:
                         pixels = np.asarray(picture)
     except InputFaults:
         raise
-    except (UnidentifiedImageError, Image.DecompressionBombError, tifffile.TiffFileError, OSError, ValueError) as e:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, IndexError) as e:
         reason = str(e).strip().split("\n")[0][:120]
         raise refuse(
             "not-an-image", f"the file cannot be read as an image ({reason or type(e).__name__}).",
@@ -283,7 +290,7 @@ def _field(
     cells: segment.Objects | None = None
     for i, c in enumerate(members):
         if c.role == "nuclei" and cells is None:
-            cells = segment.nuclei(planes[i], _nucleus(c, settings))
+            cells = segment.nuclei(planes[i], c.pixels(settings["nucleus_um"], 0.0))
             yield _row(c, name, "nuclei", cells.n, "per field", cells.n, _picture(planes[i], cells.labels))
             size, unit = _size(c, cells.areas)
             yield _row(c, name, "nuclear area", _median(size), unit, cells.n, why="no nucleus found")
@@ -334,7 +341,8 @@ def _spots(
 ) -> Iterator[dict[str, Any]]:  # fmt: skip
     """Number, area and sizes of droplets or vesicles, per cell where nuclei were counted."""
     one, many = NAMES[c.role]
-    label = f"{c.row['stain']} {many}"
+    stain = str(c.row["stain"])
+    label = stain if any(w in stain.casefold() for w in _NOUNS) else f"{stain} {many}"
     level = thresholds.get(str(c.row["stain"]), float("nan"))
     found = segment.spots(segment.flattened(image, _spot(c, settings)), level if level == level else np.inf, 4)
     yield _row(c, field, label, found.n, "per field", found.n, _picture(image, found.labels))
@@ -346,7 +354,9 @@ def _spots(
         nan = float("nan")
         yield _row(c, field, f"{label} per cell", found.n / per if per else nan, "per cell", found.n, why=why)
         total = float(size.sum())
-        yield _row(c, field, f"{label} area per cell", total / per if per else nan, f"{unit} per cell", found.n, why=why)
+        yield _row(
+            c, field, f"{label} area per cell", total / per if per else nan, f"{unit} per cell", found.n, why=why
+        )
     yield _row(c, field, f"{label} median area", _median(size), unit, found.n, why=none)
     wide = 2 * np.sqrt(size / np.pi)
     length = "µm" if unit == "µm²" else "pixels"
@@ -392,7 +402,7 @@ def _coloc(
     a: _Channel, b: _Channel, field: str, first: Floats, second: Floats, settings: dict[str, float]
 ) -> Iterator[dict[str, Any]]:
     """Colocalisation of two stains, and its p-values against shuffled blocks."""
-    block = max(int(round(a.pixels(settings["block_um"], BLOCK_PX))), 2)
+    block = max(round(a.pixels(settings["block_um"], BLOCK_PX)), 2)
     # as many blocks as are of use: a large image is shuffled in larger ones
     block = max(block, int(np.ceil(np.sqrt(first.size / 1500))))
     found = segment.colocalisation(first, second, block, int(settings["shuffles"]), int(settings["seed"]))

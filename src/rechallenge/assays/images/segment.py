@@ -71,28 +71,37 @@ def otsu(values: Floats) -> float:
     return float(threshold_otsu(values))
 
 
-def nuclei(image: Floats, diameter: float) -> Objects:
-    """Nuclei of about `diameter` pixels; objects smaller than an eighth of that disc are no nuclei."""
+def nuclei(image: Floats, diameter: float = 0.0) -> Objects:
+    """Nuclei of about `diameter` pixels (0: the median of what stands out); objects smaller than a twelfth of that disc
+    are no nuclei. The threshold is set on square roots, so that bright mitotic nuclei do not hide dim ones."""
     from scipy import ndimage
     from skimage.feature import peak_local_max
     from skimage.measure import label
     from skimage.segmentation import watershed
 
-    smooth = ndimage.gaussian_filter(image, max(diameter / 12, 1.0))
-    threshold = otsu(smooth)
+    smooth = ndimage.gaussian_filter(image, 1.0)
+    root = np.sqrt(np.maximum(smooth - np.quantile(smooth, 0.01), 0.0))
+    threshold = otsu(root)
     empty = Objects(np.zeros(image.shape, dtype=np.int64), np.zeros(0))
     if not np.isfinite(threshold):
         return empty
-    mask = smooth > threshold
+    mask = root > threshold
     inside, outside = smooth[mask], smooth[~mask]
     if not inside.size or not outside.size:
         return empty
     spread = 1.4826 * float(np.median(np.abs(outside - np.median(outside))))
     if np.median(inside) - np.median(outside) < MIN_CONTRAST * max(spread, 1e-12):
         return empty
-    smallest = np.pi * (diameter / 2) ** 2 / 8
     mask = ndimage.binary_fill_holes(mask)
-    mask = _large(label(mask), smallest) > 0
+    parts = label(mask)
+    if diameter <= 0:
+        areas = np.bincount(parts.ravel())[1:]
+        areas = areas[areas >= 30]
+        if not areas.size:
+            return empty
+        diameter = 2 * float(np.sqrt(np.median(areas) / np.pi))
+    smallest = np.pi * (diameter / 2) ** 2 / 12
+    mask = _large(parts, smallest) > 0
     distance = ndimage.gaussian_filter(ndimage.distance_transform_edt(mask), max(diameter / 12, 1.0))
     apart = max(int(diameter / 2.5), 2)
     peaks = peak_local_max(distance, min_distance=apart, labels=label(mask), exclude_border=False)
@@ -131,8 +140,8 @@ def spots(flat: Floats, threshold: float, smallest: float) -> Objects:
 
 
 def spot_threshold(flat: Floats) -> float:
-    """Level above which a `flattened` image holds spots: Otsu's, but at least `MIN_CONTRAST` deviations of what is below
-    it; nan where nothing stands out."""
+    """Level above which a `flattened` image holds spots: Otsu's, but at least `MIN_CONTRAST` deviations of the rest
+    above it; nan where all pixels are equal."""
     level = otsu(flat)
     if not np.isfinite(level):
         return float("nan")

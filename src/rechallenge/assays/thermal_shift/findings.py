@@ -208,8 +208,8 @@ def thermal_shift_melting(
             "part": "fit",
         }
     )
-    data = pd.concat([points[["protein", "arm", "replicate", "temperature_c", "value"]].assign(part="measured"), fitted],
-                     ignore_index=True)  # fmt: skip
+    measured = points[["protein", "arm", "replicate", "temperature_c", "value"]].assign(part="measured")
+    data = pd.concat([measured, fitted], ignore_index=True)
     data["place"] = data["protein"].map({p: i for i, p in enumerate(order)})
     data["panel"] = data["protein"].map(label)
     data = data.sort_values(["place", "part", "arm", "temperature_c"], kind="mergesort").reset_index(drop=True)

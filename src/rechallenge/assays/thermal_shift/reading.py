@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -52,36 +53,45 @@ _WIDE_ONLY = ("extra-columns", "duplicate-row")
 #: keys of a source that only this reader knows
 KEYS = frozenset({"prefix"})
 
-WIDE = Contract(
-    "thermal_shift",
-    "Export with one row per protein.",
-    (
-        # rows without a name (real exports hold some) are listed as left out
-        Column("protein", "protein", required=True, measured=True, refers="gene",
-               also=("protein_id", "uniqueID", "accession", "majority protein ids", "protein ids", "gene_name",
-                     "representative", "master protein accessions", "protein group")),
-        Column("gene", "gene symbol", refers="gene",
-               also=("gene names", "gene symbol", "symbol", "clustername", "genes")),
-        Column("peptides", "unique peptides", "number",
-               also=("qupm", "unique peptides", "# unique peptides", "uniquePeptideMatches")),
-    ),
-)  # fmt: skip
-SAMPLES = Contract(
-    "thermal_shift",
-    "What each label or column of an export holds.",
-    (
-        Column("column", "heading of the column in the export", also=("heading",)),
-        Column("label", "TMT label, or number of the channel", also=("channel", "tmt", "tag")),
-        Column("experiment", "file, plex or experiment that the label belongs to", also=("file", "plex", "run", "exp")),
-        Column("treatment", "drug; vehicle for the control", required=True, also=("condition", "compound", "drug")),
-        Column("dose_um", "concentration", "number", unit="µM", low=0.0, also=("conc", "concentration")),
-        Column("temperature_c", "temperature", "number", unit="°C", also=("temperature", "temp")),
-        Column("range_c", "temperatures pooled", also=("temperature range",)),
-        Column("replicate", "biological replicate", required=True),
-        Column("model", "cells, as named in study.toml", also=("cell_line", "cells")),
-    ),
-    either=(("column",), ("label",)),
-)  # fmt: skip
+
+@lru_cache(maxsize=1)
+def wide_form() -> Contract:
+    """An export with one row per protein; its label columns are kept as they are."""
+    return Contract(
+        "thermal_shift",
+        "Export with one row per protein.",
+        (
+            # rows without a name (real exports hold some) are listed as left out
+            Column("protein", "protein", required=True, measured=True, refers="gene",
+                   also=("protein_id", "uniqueID", "accession", "majority protein ids", "protein ids", "gene_name",
+                         "representative", "master protein accessions", "protein group")),
+            Column("gene", "gene symbol", refers="gene",
+                   also=("gene names", "gene symbol", "symbol", "clustername", "genes")),
+            Column("peptides", "unique peptides", "number",
+                   also=("qupm", "unique peptides", "# unique peptides", "uniquePeptideMatches")),
+        ),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=1)
+def samples_form() -> Contract:
+    """The sheet that says what each label or column of an export holds."""
+    return Contract(
+        "thermal_shift",
+        "What each label or column of an export holds.",
+        (
+            Column("column", "heading of the column in the export", also=("heading",)),
+            Column("label", "TMT label, or number of the channel", also=("channel", "tmt", "tag")),
+            Column("experiment", "file or plex that the label belongs to", also=("file", "plex", "run", "exp")),
+            Column("treatment", "drug; vehicle for the control", required=True, also=("condition", "compound", "drug")),
+            Column("dose_um", "concentration", "number", unit="µM", low=0.0, also=("conc", "concentration")),
+            Column("temperature_c", "temperature", "number", unit="°C", also=("temperature", "temp")),
+            Column("range_c", "temperatures pooled", also=("temperature range",)),
+            Column("replicate", "biological replicate", required=True),
+            Column("model", "cells, as named in study.toml", also=("cell_line", "cells")),
+        ),
+        either=(("column",), ("label",)),
+    )  # fmt: skip
 
 
 def label_name(text: str) -> str:
@@ -149,7 +159,7 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
         return out
     out.faults += more.faults
     out.files += more.files
-    wide = read_table(WIDE, source.values, folder=folder, sheet=source.sheet)
+    wide = read_table(wide_form(), source.values, folder=folder, sheet=source.sheet)
     out.faults += [f for f in wide.faults if f.code not in _WIDE_ONLY]
     out.files += wide.files
     if any(f.severity == "error" for f in out.faults):
@@ -157,8 +167,8 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
     parts, excluded = [], []
     used: set[int] = set()
     for file, rows in wide.frame.groupby("_file", sort=False):
-        columns = [str(c) for c in rows.columns if str(c) not in {*(c.name for c in WIDE.columns), "_file", "_sheet",
-                                                                  "_row"} and (rows[c] != "").any()]  # fmt: skip
+        known = {*(c.name for c in wide_form().columns), "_file", "_sheet", "_row"}
+        columns = [str(c) for c in rows.columns if str(c) not in known and (rows[c] != "").any()]
         found, form = match(columns, samples, str(file), str(source.extra.get("prefix", "")))
         if not found:
             out.faults.append(_no_label(str(file), source.samples, columns))
@@ -212,7 +222,7 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
 
 def read_samples(name: str, folder: Path) -> tuple[pd.DataFrame, TableRead]:
     """The sheet of labels, one row per label and experiment; sheets of the TPP package are turned into that form."""
-    read = read_table(SAMPLES, name, folder=folder)
+    read = read_table(samples_form(), name, folder=folder)
     broken = any(f.severity == "error" for f in read.faults)
     headings = [str(c) for c in read.frame.columns]
     if not broken and not any(re.fullmatch(_LABEL, h) for h in headings):
