@@ -69,6 +69,14 @@ def test_kinetics_and_equilibrium_agree_and_blanks_are_subtracted() -> None:
     assert left.loc["kinetic", "r2"] < kinetic["r2"]
 
 
+def test_methods_are_told() -> None:
+    from rechallenge.analysis import step_of
+
+    step = step_of(assay.binding)
+    said = step.methods(assay.binding(sensorgrams()), **step.options) if callable(step.methods) else ""
+    assert "Sensorgrams were fitted" in said and "within 3-fold" in said
+
+
 def test_two_experiments_have_an_interval_over_experiments() -> None:
     row = assay.binding(sensorgrams(n=2))["binding"].set_index("method").loc["kinetic"]
     assert row["interval"] == "t over experiments" and row["n"] == 2 and row["ci_low"] < row["kd_um"] < row["ci_high"]

@@ -94,6 +94,16 @@ def test_normalisation_takes_the_factors_of_runs_out(result: dict[str, pd.DataFr
         assay.thermal_shift(proteome(), normalise="vsn")
 
 
+def test_methods_are_told(result: dict[str, pd.DataFrame]) -> None:
+    from rechallenge.analysis import step_of
+
+    step = step_of(assay.thermal_shift)
+    said = step.methods(result, **step.options) if callable(step.methods) else ""
+    assert "nonparametric analysis of response curves" in said and "95 %" in said
+    said = step.methods(assay.thermal_shift(blots()), **step.options) if callable(step.methods) else ""
+    assert "Band densities" in said and "Melting curves" not in said
+
+
 def test_rows_have_no_order(result: dict[str, pd.DataFrame]) -> None:
     again = assay.thermal_shift(proteome().sample(frac=1, random_state=1))
     for name, table in result.items():

@@ -121,11 +121,13 @@ class _Projected:
         if self.shared:
             whole = float(size.sum())
             return np.full(top.size, max(float(top.sum()) / whole, 0.0) if whole > 1e-300 else 0.0)
-        return np.maximum(np.divide(top, size, out=np.zeros(top.size), where=size > 1e-300), 0.0)
+        return np.asarray(np.maximum(np.divide(top, size, out=np.zeros(top.size), where=size > 1e-300), 0.0))
 
     def residuals(self, log_ka: float, log_kd: float) -> Floats:
         units = self.units(log_ka, log_kd)
-        return np.concatenate([y - h * u for y, h, u in zip(self.y, self.heights(units), units, strict=True)])
+        return np.asarray(
+            np.concatenate([y - h * u for y, h, u in zip(self.y, self.heights(units), units, strict=True)])
+        )
 
     def rss(self, log_ka: float, log_kd: float) -> float:
         r = self.residuals(log_ka, log_kd)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.assays.binding.contract import is_wild
+from rechallenge.assays.binding.contract import each, is_wild
 from rechallenge.assays.binding.fits import INF, KINETIC, NAN, STEADY, curves, experiment, kinetic, steady
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.factorial import contrast
@@ -34,9 +35,9 @@ UNCHANGED, WEAKER, STRONGER, OPEN = "unchanged", "weaker", "stronger", "undecide
 
 
 def _methods(
-    binding: pd.DataFrame, confidence: float, drift: bool, margin: float, subtract_blank: bool, **_: Any
+    results: dict[str, pd.DataFrame], confidence: float, drift: bool, margin: float, subtract_blank: bool, **_: Any
 ) -> str:
-    done = set(binding["method"]) if len(binding) else set()
+    done = set(results["binding"]["method"])
     said = []
     if KINETIC in done:
         said.append(
@@ -99,7 +100,7 @@ def binding(
     drawn: list[pd.DataFrame] = []
     keys = ["protein", "variant", "ligand", "replicate"]
     for names, rows in table.groupby(keys, sort=True):
-        who = dict(zip(keys, names, strict=True))
+        who = {k: str(v) for k, v in zip(keys, names, strict=True)}
         one = experiment(rows, subtract_blank=subtract_blank)
         fit = None
         if rows["seconds"].notna().any():
@@ -108,13 +109,13 @@ def binding(
         row, found = steady(one, fit, offset=offset, confidence=confidence)
         fits.append({**who, **row})
         drawn += [part.assign(**who) for part in curves(one, fit, found)]
-    each = pd.DataFrame(fits)
-    out = pd.DataFrame([_together(part, confidence) for _, part in each.groupby([*keys[:3], "method"], sort=True)])
+    single = pd.DataFrame(fits)
+    out = pd.DataFrame([_together(part, confidence) for _, part in single.groupby([*keys[:3], "method"], sort=True)])
     out = out.reindex(columns=list(COLUMNS))
     out["q_value"] = bh(out["p_value"].to_numpy(dtype=float))
     out["confidence"], out["source_table"] = confidence, "binding"
-    out["source_rows"] = [_origin(table, row) for row in out.itertuples()]
-    mutants = _mutants(each, out, confidence, margin, reference)
+    out["source_rows"] = [_origin(table, row) for row in each(out)]
+    mutants = _mutants(single, out, confidence, margin, reference)
     shown = pd.concat(drawn, ignore_index=True) if drawn else pd.DataFrame()
     return {"binding": out, "binding_mutants": mutants, "binding_curves": shown.reindex(columns=list(CURVES))}
 
@@ -145,7 +146,7 @@ def _together(part: pd.DataFrame, confidence: float) -> dict[str, Any]:
 def _mixed(part: pd.DataFrame) -> str:
     if len(reasons := set(part["reason"])) == 1:
         return str(reasons.pop())
-    said = [f"{r.replicate}: {r.reason or 'estimated'}" for r in part.itertuples()]
+    said = [f"{r.replicate}: {r.reason or 'estimated'}" for r in each(part)]
     return "experiments differ in what they determine (" + "; ".join(said) + ")"
 
 
@@ -170,19 +171,19 @@ def _origin(table: pd.DataFrame, row: Any) -> str:
 # mutants --------------------------------------------------------------------------------------------------------
 
 
-def _mutants(each: pd.DataFrame, out: pd.DataFrame, confidence: float, margin: float, reference: str) -> pd.DataFrame:
+def _mutants(single: pd.DataFrame, out: pd.DataFrame, confidence: float, margin: float, reference: str) -> pd.DataFrame:
     """KD of each variant over that of the reference; 'unchanged' only by equivalence."""
     rows = []
     for (protein, ligand, method), part in out.groupby(["protein", "ligand", "method"], sort=True):
-        known = part.set_index("variant")
-        base = reference if reference in known.index else "wild type"
-        if base not in known.index:
+        known: dict[str, Any] = {str(r["variant"]): r for r in part.to_dict("records")}
+        base = reference if reference in known else "wild type"
+        if base not in known:
             continue
-        for variant in sorted(set(known.index) - {base}):
-            fits = each[(each["protein"] == protein) & (each["ligand"] == ligand) & (each["method"] == method)]
-            row = _ratio(fits, known.loc[variant], known.loc[base], variant, base, confidence, margin)
+        for variant in sorted(set(known) - {base}):
+            fits = single[(single["protein"] == protein) & (single["ligand"] == ligand) & (single["method"] == method)]
+            row = _ratio(fits, known[variant], known[base], variant, base, confidence, margin)
             row |= {"protein": protein, "ligand": ligand, "method": method, "variant": variant, "reference": base}
-            row["source_rows"] = ";".join(sorted({known.loc[v, "source_rows"] for v in (variant, base)} - {""}))
+            row["source_rows"] = ";".join(sorted({known[v]["source_rows"] for v in (variant, base)} - {""}))
             rows.append(row)
     table = pd.DataFrame(rows).reindex(columns=list(MUTANTS))
     table["margin"], table["confidence"], table["source_table"] = margin, confidence, "binding"
@@ -191,7 +192,7 @@ def _mutants(each: pd.DataFrame, out: pd.DataFrame, confidence: float, margin: f
 
 
 def _ratio(
-    fits: pd.DataFrame, mutant: pd.Series[Any], wild: pd.Series[Any], variant: str, base: str, confidence: float,
+    fits: pd.DataFrame, mutant: Mapping[str, Any], wild: Mapping[str, Any], variant: str, base: str, confidence: float,
     margin: float,
 ) -> dict[str, Any]:  # fmt: skip
     states = (mutant["status"], wild["status"])
@@ -230,7 +231,9 @@ def _ratio(
     return row
 
 
-def _recovered(mutant: pd.Series[Any], wild: pd.Series[Any], confidence: float) -> tuple[float, ...]:
+def _recovered(
+    mutant: Mapping[str, Any], wild: Mapping[str, Any], confidence: float
+) -> tuple[float, float, float, float, float]:
     """Log ratio with limits, outer and inner (for two one-sided tests), from the limits of its two parts."""
     from scipy.stats import norm
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -15,6 +16,11 @@ WILD = frozenset({"", "wt", "wildtype", "wild type", "wild-type", "native", "non
 def is_wild(label: object) -> bool:
     """Whether a variant label says the unchanged protein."""
     return str(label).strip().casefold() in WILD
+
+
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
 
 
 def phases_known(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis, claims
+from rechallenge.assays.binding.contract import each
 from rechallenge.evidence import claim_table
 from rechallenge.faults import Fault, InputFaults, NotApplicable
 from rechallenge.report.words import number
@@ -118,5 +119,5 @@ def docking_claims(docking: pd.DataFrame) -> pd.DataFrame:
             + (f" ({', '.join(filter(None, [row.program, row.structure]))})" if row.program or row.structure else "")
             + ": a prediction, no measurement.",
         }
-        for row in docking.itertuples()
+        for row in each(docking)
     )  # fmt: skip

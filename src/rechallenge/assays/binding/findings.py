@@ -9,6 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.assays.binding.affinity import OPEN, UNCHANGED
+from rechallenge.assays.binding.contract import each
 from rechallenge.assays.binding.fits import KINETIC, STEADY
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import bound, equals, interval, number
@@ -25,7 +26,7 @@ def _best(binding: pd.DataFrame) -> pd.DataFrame:
 def binding_claims(binding: pd.DataFrame, binding_mutants: pd.DataFrame) -> pd.DataFrame:
     """One claim per protein, variant and ligand, and one per mutant. Binding says nothing of resistance (0)."""
     rows = []
-    for row in _best(binding).itertuples():
+    for row in each(_best(binding)):
         name = row.protein + ("" if row.variant == "wild type" else f" {row.variant}")
         rows.append(
             {
@@ -35,8 +36,8 @@ def binding_claims(binding: pd.DataFrame, binding_mutants: pd.DataFrame) -> pd.D
                 "claim": _sentence(row, name),
             }
         )  # fmt: skip
-    shown = {(r.protein, r.variant, r.ligand): r.method for r in _best(binding).itertuples()}
-    for row in binding_mutants.itertuples():
+    shown = {(r.protein, r.variant, r.ligand): r.method for r in each(_best(binding))}
+    for row in each(binding_mutants):
         if shown.get((row.protein, row.variant, row.ligand)) != row.method:
             continue
         rows.append(

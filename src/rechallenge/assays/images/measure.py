@@ -24,8 +24,8 @@ COLUMNS = (
 def _methods(image_measurements: pd.DataFrame, **_: Any) -> str:
     said = (
         f"Images were measured with scikit-image ({SKIMAGE}): background by a wide morphological opening, nuclei by "
-        f"Otsu's threshold ({OTSU}) and watershed on the distance map, droplets, vesicles and positive nuclei above one level "
-        "for all images of a stain (the median of the levels of its images)"
+        f"Otsu's threshold ({OTSU}) and watershed on the distance map, droplets, vesicles and positive nuclei above "
+        "one level for all images of a stain (the median of the levels of its images)"
     )
     names = image_measurements["assay"].astype(str) if len(image_measurements) else pd.Series(dtype=str)
     if names.str.contains("positive fraction").any():
@@ -69,8 +69,8 @@ def image_measurements(images: pd.DataFrame) -> pd.DataFrame:
 @figure(
     title="What was found in the images",
     caption="For checking by eye: the images of at most nine fields with the borders of the nuclei, droplets, vesicles "
-    "or stained areas that were counted in orange; brightness is stretched for display. The first field of each stain and "
-    "group is shown, stains in the order of their names.",
+    "or stained areas that were counted in orange; brightness is stretched for display. The first field of each stain "
+    "and group is shown, stains in the order of their names.",
 )
 def image_overlays(images: pd.DataFrame) -> Any:
     """Small pictures with outlines."""

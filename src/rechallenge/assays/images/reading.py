@@ -157,7 +157,9 @@ def _channels(sheet: pd.DataFrame, found: list[_files.Found], name: str, out: Ta
             )  # fmt: skip
             continue
         used.add(hits[0].name)
-        channels.append(_Channel(row, str(row["role"]) or role_of(str(row["stain"])), hits[0]))
+        channels.append(
+            _Channel({str(k): v for k, v in row.items()}, str(row["role"]) or role_of(str(row["stain"])), hits[0])
+        )
     idle = [f.name for f in found if f.name not in used]
     if idle:
         out.faults.append(
@@ -172,7 +174,7 @@ def _channels(sheet: pd.DataFrame, found: list[_files.Found], name: str, out: Ta
 # pixels ---------------------------------------------------------------------------------------------------------
 
 
-def load(found: _files.Found) -> NDArray[np.generic]:
+def load(found: _files.Found) -> NDArray[Any]:
     """The pixels [y, x] or [y, x, channels] of an image file. Raises InputFaults for what is no image or too large."""
     import tifffile
     from PIL import Image, UnidentifiedImageError
@@ -240,8 +242,8 @@ def plane(one: _Channel) -> Floats:
         if int(number) > pixels.shape[2]:
             message = f"the image has {pixels.shape[2]} channels, not {int(number)}."
             raise InputFaults([Fault("no-channel", message, "Mend the column channel.", file=one.found.name)])
-        return pixels[..., int(number) - 1].astype(np.float64)
-    return pixels.astype(np.float64).mean(axis=2)
+        return np.asarray(pixels[..., int(number) - 1], dtype=np.float64)
+    return np.asarray(pixels.astype(np.float64).mean(axis=2))
 
 
 def _thresholds(

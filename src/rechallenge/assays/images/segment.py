@@ -116,7 +116,7 @@ def _large(labels: NDArray[np.integer], smallest: float) -> Labels:
     keep = area >= smallest
     keep[0] = False
     number = np.cumsum(keep) * keep
-    return number[labels].astype(np.int64)
+    return np.asarray(number[labels], dtype=np.int64)
 
 
 def _objects(labels: Labels) -> Objects:

@@ -154,7 +154,7 @@ def _fully_melting(one: Comparison, run: NDArray[np.int64]) -> NDArray[np.bool_]
         inside = [
             (one.values[:, at[k]] >= low) & (one.values[:, at[k]] <= high) for k, (low, high) in _FULL_MELT.items()
         ]
-    return np.logical_and.reduce(inside)
+    return np.asarray(np.logical_and.reduce(inside), dtype=bool)
 
 
 def normalised(one: Comparison) -> tuple[Comparison, pd.DataFrame]:
@@ -165,9 +165,11 @@ def normalised(one: Comparison) -> tuple[Comparison, pd.DataFrame]:
     Returns the factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins.
     """
     t, runs = one.temperature, one.runs
-    complete = np.isfinite(one.values).all(axis=1)
-    sets = [complete & _fully_melting(one, np.flatnonzero(runs == run)) for run in np.unique(runs)]
-    chosen = max(sets, key=lambda members: int(members.sum()))
+    complete: NDArray[np.bool_] = np.asarray(np.isfinite(one.values).all(axis=1), dtype=bool)
+    sets: list[NDArray[np.bool_]] = [
+        complete & _fully_melting(one, np.flatnonzero(runs == run)) for run in np.unique(runs)
+    ]
+    chosen = sets[int(np.argmax([members.sum() for members in sets]))]
     if chosen.sum() < 3 * MIN_PROTEINS:
         chosen = complete
     if chosen.sum() < MIN_PROTEINS:

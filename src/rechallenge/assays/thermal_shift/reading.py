@@ -372,7 +372,7 @@ def _long(
         values[~np.isfinite(values)] = np.nan
         info = samples.iloc[i]
         part = rows[["protein", "gene", "peptides", "_file", "_sheet", "_row"]].copy()
-        part["abundance"] = values
+        part["abundance"], part["entry"] = values, part["_row"].astype(str)
         for name in ("treatment", "dose_um", "temperature_c", "range_c", "replicate", "model"):
             part[name] = info[name]
         parts.append(part)

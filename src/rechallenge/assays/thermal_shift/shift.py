@@ -54,12 +54,13 @@ QUALITY = (
 )  # fmt: skip
 
 
-def _methods(thermal_shift: pd.DataFrame, confidence: float, min_replicates: int, normalise: str, **_: Any) -> str:
-    done = set(thermal_shift["design"]) if len(thermal_shift) else set()
+def _methods(results: dict[str, pd.DataFrame], confidence: float, min_replicates: int, normalise: str, **_: Any) -> str:
+    table = results["thermal_shift"]
+    done = set(table["design"])
     said = []
     if MELTING in done:
         how = f"after median-curve normalisation ({TPP})" if normalise == "median_curve" else "as given"
-        tested = thermal_shift[(thermal_shift["design"] == MELTING) & thermal_shift["df1"].notna()]
+        tested = table[(table["design"] == MELTING) & table["df1"].notna()]
         d = sorted({f"{a:.2f} and {b:.2f}" for a, b in zip(tested["df1"], tested["df2"], strict=True)})
         said.append(
             f"Melting curves (fractions soluble {how}) were compared by nonparametric analysis of response curves "
