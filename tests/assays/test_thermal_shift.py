@@ -192,6 +192,30 @@ def test_a_different_amount_of_protein_is_no_shift() -> None:
     assert (overall["ci_low"] < 0).all() and (overall["ci_high"] > 0).all()
 
 
+def test_arms_without_a_common_temperature_are_not_compared() -> None:
+    table = blots()
+    table.loc[table["treatment"] == "vehicle", "temperature_c"] += 1
+    out = assay.thermal_shift(table)["thermal_shift"]
+    assert out["status"].eq("not_estimable").all() and out["reason"].str.contains("share no temperature").all()
+    assert "not determined" in assay.thermal_shift_claims(out)["claim"].iloc[0]
+    one = assay.thermal_shift(blots(n=1))["thermal_shift"]
+    assert one["status"].eq("not_testable").all() and one["p_value"].isna().all()
+
+
+def test_doses_by_temperature_are_compared_at_the_highest_dose() -> None:
+    rng = np.random.default_rng(0)
+    parts = [
+        pd.DataFrame({"protein": [f"P{i}" for i in range(60)], "treatment": "drug", "dose_um": dose, "temperature_c": t,
+                      "replicate": replicate,
+                      "abundance": 2.0 ** (rng.normal(20, 0.1, 60) + (np.arange(60) < 3) * (dose > 0.5) * (t > 45))})
+        for t in (42.0, 48.0, 54.0) for dose in (0.0, 0.02, 1.0, 5.0) for replicate in "12"
+    ]  # fmt: skip
+    out = assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]
+    assert set(out["design"]) == {"dose x temperature"} and len(out) == 180
+    assert set(out.loc[out["q_value"] < 0.05, "protein"]) == {"P0", "P1", "P2"}
+    assert not (out["temperature_c"].eq(42) & (out["q_value"] < 0.05)).any()
+
+
 def test_protection_from_protease() -> None:
     table = blots().rename(columns={"temperature_c": "protease"})
     table["protease"] = table["protease"].map({37: "none", 48: "1:3000", 52: "1:1000", 56: "1:300", 60: "1:100"})

@@ -100,7 +100,12 @@ def _protein(part: pd.DataFrame, protein: str, design: str, confidence: float) -
     part = part.assign(level=_level(design, part))
     keys = ["vehicle", "replicate", "blot", "level"]
     lanes = part.groupby(keys, sort=True)["value"].mean().reset_index()
-    levels = sorted(set(lanes["level"]), key=_order)
+    both = [set(lanes.loc[lanes["vehicle"] == arm, "level"]) for arm in (False, True)]
+    levels = sorted(both[0] & both[1], key=_order)
+    gene = next((g for g in part["gene"] if g), protein)
+    if not levels:
+        return [_nothing(protein, gene, design)]
+    lanes = lanes[lanes["level"].isin(levels)].reset_index(drop=True)
     base = levels[0]
     relative = len(levels) > 1
     if relative:
@@ -133,7 +138,6 @@ def _protein(part: pd.DataFrame, protein: str, design: str, confidence: float) -
             (level, contrast([arm(False, level), arm(True, level)], [1, -1], confidence=confidence, names=names))
             for level in challenged
         ]
-    gene = next((g for g in part["gene"] if g), protein)
     rows = []
     for level, test in tests:
         row = {"protein": protein, "gene": gene, "effect_unit": unit, "temperature_c": np.nan, **_numbers(test)}
@@ -145,6 +149,20 @@ def _protein(part: pd.DataFrame, protein: str, design: str, confidence: float) -
     if design == BANDS and relative and len(levels) >= 5:
         rows[0] |= _tm(lanes, levels, confidence)
     return rows
+
+
+def _nothing(protein: str, gene: str, design: str) -> dict[str, Any]:
+    what = "amount of protease" if design == DARTS else "temperature"
+    return {
+        "protein": protein,
+        "gene": gene,
+        "effect": np.nan,
+        "n": 0,
+        "condition": "",
+        "overall": True,
+        "status": "not_estimable",
+        "reason": f"the two arms share no {what}",
+    }
 
 
 def _order(level: str) -> tuple[int, float, str]:
