@@ -8,7 +8,9 @@ import pkgutil
 import sys
 from pathlib import Path
 
-NAMES = ("_", "startup", "study", "curves", "coverage_curves", "synergy", "thermal_shift", "agreement")
+import benchmarks
+
+NAMES = tuple(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
 
 
 def main(names: list[str]) -> None:

@@ -33,7 +33,7 @@ NPARC = "doi:10.1074/mcp.TIR119.001481"
 TPP = "doi:10.1126/science.1255784"
 CETSA = "doi:10.1126/science.1233606"
 PISA = "doi:10.1021/acs.jproteome.9b00500"
-DARTS_DOI = "doi:10.1073/pnas.0910040106"
+DARTS_DOI = "doi:10.1002/9780470559277.ch110180"
 LIMMA = "doi:10.2202/1544-6115.1027"
 #: proteins of each comparison whose points and curves are kept for drawing
 SHOWN = 12
