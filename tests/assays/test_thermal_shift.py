@@ -401,3 +401,19 @@ def test_designs_are_read_off_the_rows() -> None:
     assert melting(one, min_replicates=2, confidence=0.95)[0]["n"].eq(4).all()
     assert design_of(rows[rows["temperature_c"] > 60]) == "one temperature"
     assert design_of(rows[rows["protein"] < "P010"]) == "bands (CETSA)"
+
+
+@pytest.mark.slow
+def test_no_amount_shifts_where_nothing_does() -> None:
+    """Pooled designs of 400 proteins, three replicates as blocks, scatter that differs between proteins: 5 % of p."""
+    p = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        scatter = 0.15 * np.sqrt(4 / rng.chisquare(4, 400))
+        parts = [
+            pd.DataFrame({"protein": [f"P{i}" for i in range(400)], "treatment": t, "replicate": r, "range_c": "44-58",
+                          "abundance": 2.0 ** (20 + rng.normal(0, 0.3) + rng.normal(0, scatter))})
+            for t in ("vehicle", "drug") for r in "123"
+        ]  # fmt: skip
+        p.append(assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]["p_value"])
+    assert abs(np.mean(np.concatenate(p) < 0.05) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 2400)
