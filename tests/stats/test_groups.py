@@ -206,3 +206,11 @@ def test_family_error_under_the_null_and_power(design: str) -> None:
     high = 0.07 if design == "gh" else stats.binom.ppf(0.9995, runs, 0.05) / runs
     assert wrong / runs <= high
     assert found / runs > 0.8
+
+
+def test_chosen_pairs_have_the_spread_of_their_own_groups() -> None:
+    found = compare(*long(HEFFER), pairs=[("SNCRPE", "DMSORPE"), ("SNConly", "Uninjected")])
+    assert (found.test, found.adjustment) == ("Welch's t tests", "Holm")
+    first = stats.ttest_ind(HEFFER["SNCRPE"], HEFFER["DMSORPE"], equal_var=False).pvalue
+    assert [r.name for r in found.rows] == ["SNCRPE vs DMSORPE", "SNConly vs Uninjected"]
+    assert found.rows[0].p_value == pytest.approx(first) and found.rows[0].p_adjusted == pytest.approx(2 * first)

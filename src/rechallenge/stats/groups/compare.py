@@ -86,12 +86,14 @@ def compare(
     control: str = "",
     variances: Variances = "auto",
     confidence: float = 0.95,
+    pairs: Sequence[tuple[str, str]] | None = None,
     extra: Mapping[str, Mapping[str, float]] | None = None,
 ) -> Comparison:
     """Compare the groups of one experiment; one value per biological replicate.
 
     `group`, `block` (experiment; None or all different for independent replicates) and `value` have the same length.
-    With `control`, every group is compared with it, else all pairs (second minus first, in the order of the text).
+    With `control`, every group is compared with it, else all pairs (second minus first, in the order of the text); where
+    `pairs` are given it is those (first minus second), each with the spread of its own groups and Holm's adjustment.
     `extra` names further contrasts as weights per group (an interaction, say); they form a family of their own with
     Holm's adjustment. `variances` 'auto' follows the table at the head of this module. Raises ValueError where lengths
     differ, a value is not finite, or `control` is not a group.
@@ -111,10 +113,17 @@ def compare(
     b = [str(v) for v in block] if block is not None else [""] * len(y)
     order = sorted(range(len(y)), key=lambda i: (g[i], b[i], y[i]))
     g, b, y = [g[i] for i in order], [b[i] for i in order], y[order]
-    pairs = [(n, control) for n in names if n != control] if control else _all_pairs(names)
+    chosen = pairs is not None
+    if pairs is None:
+        pairs = [(n, control) for n in names if n != control] if control else _all_pairs(names)
+    elif variances == "auto":
+        variances = "unequal"
     shared = _shared(g, b) if block is not None else set()
     blocked = len(shared) >= 2
     plan = _blocked(g, b, y, pairs, control, variances, shared) if blocked else _apart(g, y, pairs, control, variances)
+    if chosen:
+        test = plan.test if plan.design == "two independent groups" or blocked else "Welch's t tests"
+        plan = replace(plan, adjustment="Holm", test=test if variances == "unequal" else "t tests, pooled spread")
     rows = [_row(f"{one} vs {two}", plan.model, {one: 1.0, two: -1.0}, g, confidence) for one, two in pairs]
     rows = plan.adjust(rows, pairs, confidence)
     rows += _holm([_row(n, plan.model, w, g, confidence) for n, w in (extra or {}).items()])
