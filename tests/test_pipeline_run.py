@@ -449,3 +449,31 @@ def test_a_full_disk_stops_the_run_with_a_sentence(toy: Toy, monkeypatch: pytest
             run(toy)
     run(toy)
     assert "doubled" not in toy.calls()
+
+
+def test_a_matrix_gives_its_values_and_its_sheet(tmp_path):
+    """Two tables are kept for a matrix kind, and a second reading takes both from the store."""
+    from rechallenge.pipeline.reading import read
+    from rechallenge.store import Store
+    from rechallenge.study import Study
+    from rechallenge.tables.contract import Contract
+    from rechallenge.tables.matrix import FEATURE, SHEET
+
+    (tmp_path / "study.toml").write_text(
+        '[study]\ntitle = "t"\n[models]\n"P" = { role = "parental" }\n[tables]\n'
+        'levels = { values = "x.csv", samples = "s.csv", unit = "log2" }\n'
+        '[exposure.lenvatinib]\ncmax_total = 1.1\n[[contrasts]]\nname = "a"\ntest = "R"\n'
+    )
+    (tmp_path / "x.csv").write_text("gene,a,b\nCAV1,1,2\n")
+    (tmp_path / "s.csv").write_text("sample,model,replicate\na,P,1\nb,P,2\n")
+    kinds = {"levels": Contract("levels", "genes x samples", (FEATURE, *SHEET), reader="matrix")}
+    study, store = Study.load(tmp_path), Store(tmp_path / "results" / ".store")
+    store.prepare()
+    for state in ("done", "cached"):
+        made = read(study, kinds, store, lambda event: None)
+        assert store.table(made.tables["levels"].sha256)["b"].tolist() == [2.0]
+        assert store.table(made.tables["levels_samples"].sha256)["sample"].tolist() == ["a", "b"]
+        assert made.how["levels"]["state"] == state
+    own = study.own_tables()
+    assert own["exposures"].to_dict("records") == [{"drug": "lenvatinib", "quantity": "cmax_total", "value": "1.1"}]
+    assert own["contrasts"].to_dict("records") == [{"name": "a", "test": "R"}]

@@ -7,11 +7,11 @@
         ...
 
 Parameters before the star are tables: a table kind of the study (`viability`), the result of another analysis
-(`curves`) or a table that every study has (`models`, `therapies`). One with the default None is used where it
-exists. Parameters after the star are options, settable in `study.toml`. The function's name is the name of its
-result; it may be the name of the table kind that it takes, and is the result for every other function then, while
-`<kind>_table` is the table as read. `@claims` and `@figure` mark functions of the same form that turn results into
-evidence and into figures.
+(`curves`) or a table that every study has (`models`, `therapies`, `contrasts`, `exposures`). One with the default
+None is used where it exists. Parameters after the star are options, settable in `study.toml`. The function's name is
+the name of its result; it may be the name of the table kind that it takes, and is the result for every other function
+then, while `<kind>_table` is the table as read. `@claims` and `@figure` mark functions of the same form that turn
+results into evidence and into figures.
 
 A module that holds such functions may also hold `Contract`s; `discover()` finds all of them in the stream packages
 of this project and in the entry-point group `rechallenge.analyses` of others.
@@ -34,10 +34,11 @@ STREAM_PACKAGES = (
     "rechallenge.omics",
     "rechallenge.regulators",
     "rechallenge.clinical",
+    "rechallenge.integration",
 )
 ENTRY_POINTS = "rechallenge.analyses"
 #: tables that every study has, made from `study.toml`
-STUDY_TABLES = ("models", "therapies")
+STUDY_TABLES = ("models", "therapies", "contrasts", "exposures")
 
 StepKind = Literal["analysis", "claims", "figure"]
 F = TypeVar("F", bound=Callable[..., Any])

@@ -80,6 +80,10 @@ def write(folder: Path, kinds: Sequence[str]) -> list[Path]:
         if c.reader == "plates":
             lines.append(_PLATES.format(kind=c.name))
             files[f"{c.name}_map.csv"] = "plate,well,model,drug,dose_um,replicate,well_type\n"
+        elif c.reader == "matrix":
+            lines.append(f'{c.name} = {{ values = "{c.name}.csv", samples = "{c.name}_samples.csv", unit = "" }}')
+            files[f"{c.name}.csv"] = "feature\n"
+            files[f"{c.name}_samples.csv"] = ",".join(x.name for x in c.columns if x.name != "feature") + "\n"
         else:
             lines.append(f'{c.name} = "{c.name}.csv"')
             files[f"{c.name}.csv"] = ",".join(x.name for x in c.columns) + "\n"

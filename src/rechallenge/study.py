@@ -180,6 +180,33 @@ class Study:
 
         return pd.DataFrame({"therapy": list(self.therapies)}, dtype=object)
 
+    def contrasts_table(self) -> pd.DataFrame:
+        """One row per entry of `[[contrasts]]`: its keys as text columns, in the order in which they first appear."""
+        import pandas as pd
+
+        columns = list(dict.fromkeys(["name", *(k for c in self.contrasts for k in c)]))
+        rows = [{k: "" if k not in c else str(c[k]) for k in columns} for c in self.contrasts]
+        return pd.DataFrame(rows, columns=columns, dtype=object)
+
+    def exposures_table(self) -> pd.DataFrame:
+        """The study's own exposures, one row per drug and quantity of `[exposure.DRUG]`: drug, quantity, value (text).
+
+        The quantities are those of the knowledge table `exposure` (cmax_total, ...) or what the study calls them.
+        """
+        import pandas as pd
+
+        rows = [(drug, key, str(value)) for drug, own in self.exposure.items() for key, value in own.items()]
+        return pd.DataFrame(rows, columns=["drug", "quantity", "value"], dtype=object)
+
+    def own_tables(self) -> dict[str, pd.DataFrame]:
+        """The tables that every study has, made from `study.toml`: models, therapies, contrasts, exposures."""
+        return {
+            "models": self.models_table(),
+            "therapies": self.therapies_table(),
+            "contrasts": self.contrasts_table(),
+            "exposures": self.exposures_table(),
+        }
+
 
 def problems(folder: str | Path) -> list[Fault]:
     """Every fault of `folder/study.toml`, warnings included; an empty list where there is nothing to say."""

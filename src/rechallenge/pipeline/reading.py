@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 #: how often a kind is read again because a file changed while it was being read
 _TRIES = 3
+#: what stands before a table's name among the outputs of a reading
+FRAME = "frame:"
 _NO_TABLES = Fault(
     "no-tables",
     "the study names no table, so there is nothing to analyse.",
@@ -96,8 +98,9 @@ def read(
         manifest, state, listed = _kind(study, kind, spec, contracts, models, store, reader)
         files.extend(listed)
         made = manifest.outputs
-        if "frame" in made:
-            tables[kind] = made["frame"]
+        for name, stored in made.items():
+            if name.startswith(FRAME):
+                tables[name.removeprefix(FRAME)] = stored
         about = store.json(made["about"].sha256)
         faults.extend(Fault(**f) for f in about["faults"])
         rows_read[kind] = int(about["rows_read"])
@@ -140,8 +143,8 @@ def _kind(
             ),
             "excluded": store.put_table(found.excluded),
         }
-        if kind in found.tables:
-            outputs["frame"] = store.put_table(found.tables[kind])
+        for name, frame in found.tables.items():
+            outputs[f"{FRAME}{name}"] = store.put_table(frame)
         made = Manifest(
             key,
             f"read:{kind}",
@@ -189,12 +192,13 @@ def _key(
     reader: Reader,
 ) -> str:
     rules = [_rule(r) for r in contract.rules] if contract is not None else []
+    own = [contract.reader.partition(":")[0]] if contract is not None and ":" in contract.reader else []
     return sha256(
         canonical(
             {
                 "format": FORMAT,
                 "step": f"read:{kind}",
-                "source": sources.digest(*modules_of_reader(reader), __name__, *(r[0] for r in rules)),
+                "source": sources.digest(*modules_of_reader(reader), __name__, *own, *(r[0] for r in rules)),
                 "contract": "" if contract is None else repr(replace(contract, rules=())),
                 "rules": rules,
                 "spec": [s.model_dump() for s in spec],

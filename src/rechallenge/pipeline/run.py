@@ -75,8 +75,7 @@ def run(
         out_folder(study.folder, out, [i.path for i in inputs.files])
         tables = {
             **{kind: s.sha256 for kind, s in inputs.tables.items()},
-            "models": store.put_table(study.models_table()).sha256,
-            "therapies": store.put_table(study.therapies_table()).sha256,
+            **{name: store.put_table(frame).sha256 for name, frame in study.own_tables().items()},
         }
         plan = make(registry, tables)
         chosen = {s.name for s in make(registry, tables, only).steps} if only else None

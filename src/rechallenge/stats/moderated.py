@@ -201,8 +201,8 @@ def _solve(x: Floats, y: Floats) -> tuple[Floats, Floats, int]:
     """Coefficients [rows, p] (nan where not determined), unscaled covariance [p, p], rank."""
     p = x.shape[1]
     rank = int(np.linalg.matrix_rank(x)) if x.size else 0
-    inverse = np.linalg.pinv(x.T @ x)
-    solved = y @ x @ inverse
+    inverse = np.asarray(np.linalg.pinv(x.T @ x), dtype=np.float64)
+    solved: Floats = y @ x @ inverse
     if rank < p:
         # a coefficient is determined where its unit vector lies in the row space of the design
         outside = np.abs(np.eye(p) - np.linalg.pinv(x) @ x).max(axis=0) > 1e-8

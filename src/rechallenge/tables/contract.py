@@ -73,7 +73,8 @@ class Contract:
     `key` names the columns that identify one observation: exact copies of a row are refused.
     `either` lists alternative groups of columns of which one whole group must be there, e.g.
     `(("viability",), ("signal", "well_type", "plate"))`.
-    `reader` is the name of another way to read files of this kind: 'tidy' (default), 'plates'.
+    `reader` is another way to read files of this kind than 'tidy' (default): 'plates', 'matrix' (see `tables.matrix`),
+    or the address "module:function" of a function as `tables.reading.READERS` describes.
     """
 
     name: str
@@ -88,6 +89,8 @@ class Contract:
     def __post_init__(self) -> None:
         seen: dict[str, str] = {}
         for c in self.columns:
+            if self.reader == "matrix" and c.name == "feature":
+                continue  # it heads the matrix, the other columns are of the sheet
             for h in c.headings:
                 other = seen.setdefault(plain(h), c.name)
                 if other != c.name:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +32,18 @@ from rechallenge.tables.workbook import grid_of_parquet, grids_of_workbook
 
 _log = logging.getLogger(__name__)
 
+#: what follows the name of a matrix in the name of its sheet of samples
+SAMPLES = "_samples"
 EXCLUDED = ("kind", "file", "sheet", "row", "column", "value", "reason")
 
 #: Ways to read a table kind other than row by row: `Contract.reader` -> "module:function". Such a function takes
 #: (source: TableSource, study_folder: Path, contract: Contract, models: DataFrame) and returns a TableRead.
-#: Names, duplicates and the contract's rules are checked here, over all sources of the kind.
-READERS: dict[str, str] = {"plates": "rechallenge.tables.plates:read_plates"}
+#: `Contract.reader` may also be such an address itself. Names, duplicates and the contract's rules are checked here,
+#: over all sources of the kind.
+READERS: dict[str, str] = {
+    "plates": "rechallenge.tables.plates:read_plates",
+    "matrix": "rechallenge.tables.matrix:read_matrix",
+}
 
 
 def no_exclusions() -> pd.DataFrame:
@@ -52,13 +58,15 @@ class TableRead:
     `frame` has every column of the contract in its order (text '' and number NaN where absent), then `_file`
     (relative to the study folder), `_sheet` and `_row` (as the spreadsheet numbers it), then columns that only the
     user's file has. `faults` are of every severity. `excluded` lists what was left out: kind, file, sheet, row,
-    column, value, reason. `files` are (name, bytes, sha256).
+    column, value, reason. `files` are (name, bytes, sha256). Of a matrix (see `tables.matrix`) `frame` is the sheet of
+    samples and `matrix` the values.
     """
 
     frame: pd.DataFrame
     faults: list[Fault] = field(default_factory=list)
     excluded: pd.DataFrame = field(default_factory=no_exclusions)
     files: list[tuple[str, int, str]] = field(default_factory=list)
+    matrix: pd.DataFrame | None = None
 
 
 @dataclass
@@ -145,12 +153,15 @@ def read_study(study: Study, contracts: Mapping[str, Contract]) -> StudyTables:
                 )
             )
         result = _read_sources(study, contract, sources, models)
-        tables[kind] = result.frame
+        if result.matrix is not None:
+            tables[kind], tables[f"{kind}{SAMPLES}"] = result.matrix, result.frame
+        else:
+            tables[kind] = result.frame
         faults += result.faults
         excluded.append(result.excluded)
         inputs += [InputRecord(name, kind, size, digest) for name, size, digest in result.files]
         left_out = result.excluded[["file", "sheet", "row"]].drop_duplicates()
-        rows_read[kind] = len(result.frame) + len(left_out)
+        rows_read[kind] = len(tables[kind]) + len(left_out)
     return StudyTables(tables, by_place(faults), _stack(excluded), tuple(inputs), rows_read)
 
 
@@ -158,6 +169,7 @@ def _read_sources(study: Study, contract: Contract, sources: Iterable[TableSourc
     parts: list[Part] = []
     out = TableRead(empty_frame(contract))
     tidy = contract.reader == "tidy"
+    matrices: dict[str, pd.DataFrame] = {}
     for source in sources:
         if tidy:
             given, sheet_faults = _given(source, contract)
@@ -172,15 +184,36 @@ def _read_sources(study: Study, contract: Contract, sources: Iterable[TableSourc
             except Exception as e:  # noqa: BLE001  the user gets a sentence, the log the traceback
                 more = TableRead(empty_frame(contract), [_unexpected(e, ", ".join(source.values))])
             parts.append(Part(more.frame, "", [], [], np.zeros(len(more.frame), dtype=bool)))
+            if more.matrix is not None:
+                name = str(more.matrix["dataset"].iloc[0]) if len(more.matrix) else ""
+                if name in matrices:
+                    more.faults.append(_same_name(contract.name, name))
+                matrices[name] = more.matrix
         out.faults += more.faults
         out.excluded = _stack([out.excluded, more.excluded])
         seen = {name for name, _, _ in out.files}
         out.files += [f for f in more.files if f[0] not in seen]
+    if contract.reader == "matrix":
+        from rechallenge.tables.matrix import stacked
+
+        out.matrix = stacked(list(matrices.values()))
+        contract = replace(contract, columns=tuple(c for c in contract.columns if c.name != "feature"))
     return _joined(contract, parts, out, models)
 
 
+def _same_name(kind: str, name: str) -> Fault:
+    return Fault(
+        "same-name",
+        "two data sets have this name.",
+        'Give each a name of its own: name = "...".',
+        file=STUDY_FILE,
+        column=f"tables.{kind}",
+        value=name,
+    )
+
+
 def _reader(contract: Contract) -> Callable[..., TableRead]:
-    module, _, name = READERS[contract.reader].partition(":")
+    module, _, name = READERS.get(contract.reader, contract.reader).partition(":")
     found: Callable[..., TableRead] = getattr(importlib.import_module(module), name)
     return found
 
@@ -304,7 +337,7 @@ def _joined(contract: Contract, parts: list[Part], out: TableRead, models: pd.Da
     head = [c.name for c in contract.columns] + list(ORIGIN)
     frame = frame.reindex(columns=head + [n for n in frame.columns if n not in head])
     for name in frame.columns[len(head) :]:
-        if frame[name].isna().any():
+        if frame[name].dtype == object and frame[name].isna().any():
             frame[name] = frame[name].fillna("")
     out.frame = _typed(frame, contract)
     try:
