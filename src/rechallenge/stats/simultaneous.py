@@ -30,6 +30,7 @@ def _legendre(nodes: int) -> tuple[Floats, Floats]:
     return x, w
 
 
+@lru_cache(maxsize=256)
 def _scale(df: float) -> tuple[Floats, Floats]:
     """Nodes of s and their weights times the density of s."""
     from scipy.stats import chi2
@@ -87,10 +88,16 @@ def tukey_sf(q: float, groups: int, df: float) -> float:
 
 def dunnett_critical(confidence: float, loadings: ArrayLike, df: float) -> float:
     """The value of max |T_i| that is exceeded with probability 1 - `confidence`."""
-    load = _loadings(loadings)
-    return _critical(lambda c: dunnett_sf(c, load, df), confidence, df, len(load))
+    load = tuple(float(v) for v in _loadings(loadings))
+    return _dunnett_critical(confidence, load, float(df))
 
 
+@lru_cache(maxsize=512)
+def _dunnett_critical(confidence: float, loadings: tuple[float, ...], df: float) -> float:
+    return _critical(lambda c: dunnett_sf(c, loadings, df), confidence, df, len(loadings))
+
+
+@lru_cache(maxsize=512)
 def tukey_critical(confidence: float, groups: int, df: float) -> float:
     """The studentised range that is exceeded with probability 1 - `confidence`."""
     root = np.sqrt(2.0)

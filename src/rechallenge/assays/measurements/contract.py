@@ -99,7 +99,7 @@ MEASUREMENTS = Contract(
         Column("value", "the read-out", "number", measured=True, also=("result", "reading", "mean")),
         Column("signal", "in place of value: signal of the target (In-Cell Western, western blot, reporter)", "number",
                measured=True, also=("target signal", "signal 800", "firefly", "band")),
-        Column("reference", "its reference in the same well or lane (stain, loading control); value = signal / reference",
+        Column("reference", "its reference in the same well or lane (stain, loading control); value = signal/reference",
                "number", measured=True, also=("loading control", "reference signal", "normaliser", "signal 700",
                                               "renilla", "cell stain")),
         Column("unit", "unit of the value", also=("units",)),

@@ -10,10 +10,13 @@ from typing import NamedTuple
 CONTROLS = frozenset({
     "", "vehicle", "dmso", "control", "ctrl", "ctl", "con", "untreated", "none", "mock", "sham", "pbs", "saline",
     "solvent", "medium", "nc", "negativecontrol", "blank", "normal", "wt", "wildtype", "baseline", "placebo", "scr",
-    "scramble", "scrambled", "vector", "emptyvector", "ev", "nt", "ntc", "nontargeting", "etoh", "ethanol", "uninjected",
-    "uninfected", "untransfected", "igg", "isotype", "isotypecontrol",
+    "scramble", "scrambled", "vector", "emptyvector", "ev", "nt", "ntc", "nontargeting", "etoh", "ethanol",
+    "uninjected",    "uninfected", "untransfected", "igg", "isotype", "isotypecontrol",
 })  # fmt: skip
-_CONTROL_OF_KIND = r"(si|sh|sg|sirna|shrna|sgrna|lv|oe|pcdna|plvx)(nc|ctrl?|con|control|scr|scramble[d]?|nt|ntc|gfp|luc|vector|ev)?[0-9]?"
+_CONTROL_OF_KIND = (
+    r"(?:si|sh|sg|sirna|shrna|sgrna|lv|oe|pcdna|plvx)"
+    r"(nc|ctrl?|con|control|scr|scrambled?|nt|ntc|gfp|luc|vector|ev)[0-9]?"
+)
 _KIND = re.compile(r"^(si|sh|sg)(?:rna)?[\s_\-]*(?=[A-Za-z0-9])")
 _LOWERED = re.compile(
     r"^(?:si|sh|sg|siRNA|shRNA|sgRNA|CRISPRi|anti)[\s_\-]*([A-Z][A-Za-z0-9\-]{1,11}?)(?:[#_\-. ]+[0-9a-d]{1,2})?$"
@@ -49,7 +52,7 @@ def is_control(label: object, declared: Iterable[str] = ()) -> bool:
     if re.match(r"^0(?:\.0+)?(?:[pnuµμm]?m|[pnuµμm]?g/ml|gy|h|%)", text):
         return True
     found = re.fullmatch(_CONTROL_OF_KIND, text)
-    return bool(found and found[2])
+    return bool(found)
 
 
 def parts(label: str, declared: Iterable[str] = ()) -> frozenset[str]:
@@ -61,7 +64,9 @@ def parts(label: str, declared: Iterable[str] = ()) -> frozenset[str]:
     declared = tuple(declared)
     if is_control(label, declared):
         return frozenset()
-    pieces = re.split(r"\s+\+\s*|\s*\+\s+|\s+(?:and|plus|with)\s+|\s*&\s*|(?<=[A-Za-z0-9])\+(?=[A-Za-z])", label.strip())
+    pieces = re.split(
+        r"\s+\+\s*|\s*\+\s+|\s+(?:and|plus|with)\s+|\s*&\s*|(?<=[A-Za-z0-9])\+(?=[A-Za-z])", label.strip()
+    )
     return frozenset(p.strip() for p in pieces if p.strip() and not is_control(p, declared))
 
 
@@ -99,8 +104,8 @@ def done(label: str) -> Done:
 def meaning(text: str) -> int | None:
     """What a rise means: +1 promotes resistance, -1 restores sensitivity, 0 nothing said; None: not understood.
 
-    >>> meaning("rise = promotes resistance"), meaning("restores sensitivity"), meaning(""), meaning("fall = promotes resistance")
-    (1, -1, 0, -1)
+    >>> [meaning(t) for t in ("rise = promotes resistance", "restores sensitivity", "", "fall promotes resistance")]
+    [1, -1, 0, -1]
     """
     if text.strip() in ("+1", "1", "-1", "−1"):
         return -1 if text.strip()[0] in "-−" else 1

@@ -54,7 +54,13 @@ def read_measurements(source: TableSource, folder: Path, contract: Contract, mod
     frames = []
     if tidy:
         read = read_table(
-            contract, [o.name for o in tidy], folder=folder, models=models, sheet=source.sheet, unit=source.unit, given=given
+            contract,
+            [o.name for o in tidy],
+            folder=folder,
+            models=models,
+            sheet=source.sheet,
+            unit=source.unit,
+            given=given,
         )
         frames.append(read.frame)
         out.faults += read.faults
@@ -127,7 +133,9 @@ def read_pzfx(
             ]
         )
     if b"<!ENTITY" in data:
-        raise InputFaults([Fault("not-pzfx", "the file defines XML entities, which Prism never does.", "Save it again.")])
+        raise InputFaults(
+            [Fault("not-pzfx", "the file defines XML entities, which Prism never does.", "Save it again.")]
+        )
     try:
         root = ElementTree.fromstring(data)
     except ElementTree.ParseError as e:
@@ -160,7 +168,9 @@ def read_pzfx(
         rows += some
         excluded += struck
     if not rows:
-        wanted = f"no data table is called {title!r}; there are {', '.join(names)}." if title and title not in names else ""
+        wanted = (
+            f"no data table is called {title!r}; there are {', '.join(names)}." if title and title not in names else ""
+        )
         raise InputFaults(
             [
                 *faults,
@@ -186,7 +196,7 @@ def _unreadable(table: ElementTree.Element, form: str) -> str:
     kind = table.get("YFormat", "replicates")
     if form not in ("column", "grouped"):
         return f"the table is of the form {form}, which has no groups with replicates"
-    if kind not in ("replicates", "", "upper-lower-limits") or kind == "upper-lower-limits":
+    if kind not in ("replicates", ""):
         return f"the table holds summaries ({kind}) in place of the values"
     return ""
 

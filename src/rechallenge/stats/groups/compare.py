@@ -92,8 +92,9 @@ def compare(
     """Compare the groups of one experiment; one value per biological replicate.
 
     `group`, `block` (experiment; None or all different for independent replicates) and `value` have the same length.
-    With `control`, every group is compared with it, else all pairs (second minus first, in the order of the text); where
-    `pairs` are given it is those (first minus second), each with the spread of its own groups and Holm's adjustment.
+    With `control`, every group is compared with it, else all pairs (second minus first, in the order of the text);
+    where `pairs` are given it is those (first minus second), with Holm's adjustment (independent groups: each with the
+    spread of its own groups).
     `extra` names further contrasts as weights per group (an interaction, say); they form a family of their own with
     Holm's adjustment. `variances` 'auto' follows the table at the head of this module. Raises ValueError where lengths
     differ, a value is not finite, or `control` is not a group.
@@ -116,14 +117,13 @@ def compare(
     chosen = pairs is not None
     if pairs is None:
         pairs = [(n, control) for n in names if n != control] if control else _all_pairs(names)
-    elif variances == "auto":
-        variances = "unequal"
     shared = _shared(g, b) if block is not None else set()
     blocked = len(shared) >= 2
+    if chosen and not blocked and variances == "auto":
+        variances = "unequal"
     plan = _blocked(g, b, y, pairs, control, variances, shared) if blocked else _apart(g, y, pairs, control, variances)
     if chosen:
-        test = plan.test if plan.design == "two independent groups" or blocked else "Welch's t tests"
-        plan = replace(plan, adjustment="Holm", test=test if variances == "unequal" else "t tests, pooled spread")
+        plan = replace(plan, adjustment="Holm", test=_TESTS[blocked, variances == "unequal"])
     rows = [_row(f"{one} vs {two}", plan.model, {one: 1.0, two: -1.0}, g, confidence) for one, two in pairs]
     rows = plan.adjust(rows, pairs, confidence)
     rows += _holm([_row(n, plan.model, w, g, confidence) for n, w in (extra or {}).items()])
@@ -132,6 +132,15 @@ def compare(
     return Comparison(
         plan.design, plan.test, plan.adjustment, tuple(rows), *f, spread, normal, (*plan.remarks, *remarks)
     )
+
+
+#: (blocks, each difference with a spread of its own) -> test of chosen pairs
+_TESTS = {
+    (False, True): "Welch's t tests",
+    (False, False): "t tests, pooled spread",
+    (True, True): "paired t tests within experiments",
+    (True, False): "t tests of the block model",
+}
 
 
 def _all_pairs(names: Sequence[str]) -> list[tuple[str, str]]:
