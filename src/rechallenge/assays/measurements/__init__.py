@@ -12,8 +12,8 @@ from rechallenge.assays.measurements.contract import MEASUREMENTS, replicate_mea
 from rechallenge.assays.measurements.figures import estimation_plots, stage_read_outs
 from rechallenge.assays.measurements.findings import comparison_claims, gradient_claims
 from rechallenge.assays.measurements.gradient import stage_correlation
-from rechallenge.assays.measurements.labels import done, is_control, meaning, parts
 from rechallenge.assays.measurements.reading import read_measurements, read_pzfx
+from rechallenge.designs import done, is_control, meaning, parts
 
 __all__ = [
     "MEASUREMENTS",

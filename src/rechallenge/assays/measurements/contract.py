@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pandas as pd
 
-from rechallenge.assays.measurements.labels import is_control, meaning
+from rechallenge.designs.labels import meaning
 from rechallenge.faults import Fault
 from rechallenge.tables.contract import Column, Contract, place
 
@@ -184,9 +184,3 @@ def declared_controls(table: pd.DataFrame) -> Mapping[str, frozenset[str]]:
         return {}
     named = table[table["control"].fillna("") != ""]
     return {str(a): frozenset(part["control"].astype(str).str.strip()) for a, part in named.groupby("assay")}
-
-
-def controls(groups: Mapping[str, int], declared: frozenset[str]) -> dict[str, int]:
-    """The control groups among the groups (label -> number of values): those declared, else those that say so."""
-    chosen = {g: n for g, n in groups.items() if g in declared}
-    return chosen or {g: n for g, n in groups.items() if is_control(g)}

@@ -9,8 +9,8 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.assays.measurements.contract import replicate_means, scale_of
-from rechallenge.assays.measurements.families import stage_number
-from rechallenge.assays.measurements.labels import is_control
+from rechallenge.designs.families import stage_number
+from rechallenge.designs.labels import is_control
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.correlation import correlation
 from rechallenge.stats.multiplicity import bh

@@ -70,6 +70,12 @@ def parts(label: str, declared: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(p.strip() for p in pieces if p.strip() and not is_control(p, declared))
 
 
+def controls(groups: Mapping[str, int], declared: frozenset[str]) -> dict[str, int]:
+    """The control groups among the groups (label -> number of values): those declared, else those that say so."""
+    chosen = {g: n for g, n in groups.items() if g in declared}
+    return chosen or {g: n for g, n in groups.items() if is_control(g)}
+
+
 def control_of(group: str, controls: Mapping[str, int]) -> str:
     """The control (among several, with how many values each has) that a group is compared with.
 

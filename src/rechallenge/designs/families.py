@@ -15,8 +15,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from rechallenge.assays.measurements.contract import controls
-from rechallenge.assays.measurements.labels import control_of, parts
+from rechallenge.designs.labels import control_of, controls, parts
 
 #: model, stage, time (None where none is given), group
 Arm = tuple[str, str, float | None, str]
@@ -55,7 +54,11 @@ class Family:
 
 
 def families(means: pd.DataFrame, models: pd.DataFrame | None, declared: frozenset[str]) -> Iterator[Family]:
-    """The families of one read-out (`means`: replicate means of one assay)."""
+    """The families of one read-out.
+
+    `means` has a row per biological replicate and arm, with the columns model, stage, time (NaN for none) and group;
+    `models` is the study's table of models; `declared` are labels of controls beside those that say so.
+    """
     counts: dict[Arm, int] = {}
     for model, stage, time, group in means[["model", "stage", "time", "group"]].itertuples(index=False):
         key = arm(model, stage, time, group)
