@@ -60,7 +60,7 @@ def contrasts(
         for plan, row in zip((*family.planned, *family.extra), found.rows, strict=True):
             row = _bounded(part, plan, row, independent, confidence)
             rows.append({"family": family.name, **_named(plan, row, of, found, log, confidence)})
-            plan.append(plan)
+            planned.append(plan)
     out = pd.DataFrame(rows).reindex(columns=[c for c in COLUMNS if c != "verdict"])
     out["verdict"] = [_verdict(row, alpha) for row in out.itertuples()]
     _taken_back(out)
