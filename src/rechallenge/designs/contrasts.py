@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,7 +89,8 @@ def _compared(
     by = {r.name: r for r in found.rows}
     rows = [by.get(f"{_text(p.treated)} vs {_text(p.reference)}", Compared("", np.nan)) for p in family.planned]
     rows += [by.get(p.name, Compared("", np.nan)) for p in family.extra]
-    return replace(found, rows=tuple(rows)), values
+    rows = [replace(r, reason=_said(r.reason, family.arms)) for r in rows]
+    return replace(found, rows=tuple(rows), remarks=tuple(_said(r, family.arms) for r in found.remarks)), values
 
 
 def _without(family: Family, bounds: set[Arm]) -> Family | None:
@@ -138,11 +139,19 @@ def _bounded(part: pd.DataFrame, plan: Planned, row: Compared, independent: bool
     alone = Family("", tuple(plan.weights), (plan,), chosen=True)
     edge = _run(part, alone, independent, "unequal", confidence).rows[0]
     if edge.status != "estimated":
-        return replace(nothing, reason=f"beyond what can be measured in {where}; {edge.reason}")
+        return replace(nothing, reason=_said(f"beyond what can be measured in {where}; {edge.reason}", alone.arms))
     # -1 on the treated side: the truth is lower than what was put in
     low, high = (-INF, edge.ci_high) if signs == {-1} else (edge.ci_low, INF)
     reason = f"beyond what can be measured in {where}: a bound"
     return replace(nothing, ci_low=low, ci_high=high, status="censored", reason=reason)
+
+
+def _said(text: str, arms: Sequence[Arm]) -> str:
+    """A sentence with the arms as a reader names them: by what differs between them."""
+    differ = [i for i in range(4) if len({a[i] for a in arms}) > 1] or [3]
+    for arm in sorted(arms, key=lambda a: -len(_text(a))):
+        text = text.replace(_text(arm), " ".join(str(arm[i]) for i in differ if arm[i] not in (None, "")))
+    return text
 
 
 def _text(arm: Arm) -> str:
@@ -222,13 +231,13 @@ def _taken_back(out: pd.DataFrame) -> None:
     if "taken_back" not in out.columns:
         out[["taken_back", "taken_back_low", "taken_back_high"]] = np.nan
     moved = {
-        (r.assay, r.model, r.group, _where(r.contrast)): r.verdict
+        (r.model, r.group, _where(r.contrast)): r.verdict
         for r in out.itertuples()
         if r.kind == "group" and r.verdict in (RISES, FALLS)
     }
     verdicts, base = [], []
     for r in out.itertuples():
-        before = moved.get((r.assay, r.model, r.control, _where(r.contrast)))
+        before = moved.get((r.model, r.control, _where(r.contrast)))
         base.append(before is not None)
         turned = r.kind == "within" and r.verdict in (RISES, FALLS) and before not in (None, r.verdict)
         verdicts.append((RESTORED if r.taken_back_low > 1 else BLOCKED) if turned else r.verdict)
