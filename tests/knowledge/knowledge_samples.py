@@ -301,6 +301,38 @@ HGNC = tsv(
     "HGNC:1 | OLD | withdrawn entry | withdrawn | x | Entry Withdrawn |  |  |  |  |  |  | ",
 )
 
+#: a series matrix as GEO publishes it: quoted cells, characteristics in another order for one sample, a missing value
+SERIES_MATRIX = (
+    '!Series_title\t"Sorafenib after resection"\n!Series_geo_accession\t"GSE109211"\n'
+    '!Series_platform_id\t"GPL13938"\n'
+    '!Sample_title\t"Patient 1"\t"Patient 2"\t"Patient 3"\n!Sample_geo_accession\t"GSM1"\t"GSM2"\t"GSM3"\n'
+    '!Sample_source_name_ch1\t"tumor"\t"tumor"\t"tumor"\n'
+    '!Sample_characteristics_ch1\t"treatment: Sor"\t"treatment: Plac"\t"outcome: responder"\n'
+    '!Sample_characteristics_ch1\t"outcome: non-responder"\t"outcome: responder"\t"treatment: Sor"\n'
+    '!series_matrix_table_begin\n"ID_REF"\t"GSM1"\t"GSM2"\t"GSM3"\n"ILMN_1"\t7.5\t8.25\tnull\n'
+    '"ILMN_2"\t10\t11.5\t9\n"ILMN_3"\t1\t2\t3\n!series_matrix_table_end\n'
+)
+XENA_SURVIVAL = tsv(
+    "sample | _PATIENT | OS | OS.time | DSS | DSS.time | DFI | DFI.time | PFI | PFI.time | Redaction",
+    "TCGA-AA-0001-01 | TCGA-AA-0001 | 1 | 410 | 1 | 410 |  |  | 1 | 200 | ",
+    "TCGA-AA-0001-11 | TCGA-AA-0001 | 1 | 410 | 1 | 410 |  |  | 1 | 200 | ",
+    "TCGA-AA-0002-01 | TCGA-AA-0002 | 0 | 1200 | 0 | 1200 | 0 | 1200 | 0 | 1200 | ",
+)
+XENA_MATRIX = tsv(
+    "sample | TCGA-AA-0001-01 | TCGA-AA-0001-11 | TCGA-AA-0002-01", "AKR1B1 | 9.5 | 7.25 | 8", "FOSL2 | 5 | 6 | 7"
+)
+TCGA_CDR = (
+    ",bcr_patient_barcode,type,OS,OS.time,DSS,DSS.time,DFI,DFI.time,PFI,PFI.time,Redaction\n"
+    "1,TCGA-AA-0001,LIHC,1,410,1,410,#N/A,#N/A,1,200,\n2,TCGA-AA-0002,LIHC,0,1200,0,1200,0,1200,0,1200,Redacted\n"
+)
+CBIOPORTAL = json.dumps(
+    [
+        {"studyId": "lihc", "patientId": "TCGA-AA-0001", "clinicalAttributeId": "OS_MONTHS", "value": "13.5"},
+        {"studyId": "lihc", "patientId": "TCGA-AA-0001", "clinicalAttributeId": "OS_STATUS", "value": "1:DECEASED"},
+        {"studyId": "lihc", "patientId": "TCGA-AA-0001", "clinicalAttributeId": "AGE", "value": "61"},
+    ]
+).encode()
+
 #: resource -> its files, as (name in the catalogue, bytes)
 SAMPLES: dict[str, list[tuple[str, bytes]]] = {
     "drugcentral": [("drug.target.interaction.tsv.gz", DRUGCENTRAL)],
@@ -332,6 +364,11 @@ SAMPLES: dict[str, list[tuple[str, bytes]]] = {
     "cellosaurus": [("cellosaurus.txt", CELLOSAURUS)],
     "iclac": [("Cross-Contaminations_v14_distribution.xlsx", ICLAC)],
     "hgnc": [("hgnc_complete_set.txt", HGNC)],
+    "gse109211": [("GSE109211_series_matrix.txt.gz", gzip.compress(SERIES_MATRIX.encode(), mtime=0))],
+    "tcga_lihc_survival": [("LIHC_survival.txt", XENA_SURVIVAL)],
+    "tcga_lihc_expression": [("TCGA.LIHC.sampleMap_HiSeqV2.gz", gzip.compress(XENA_MATRIX, mtime=0))],
+    "tcga_cdr": [("TCGA-CDR-SupplementalTableS1.xlsx", TCGA_CDR.encode())],
+    "cbioportal_lihc": [("lihc_tcga_pan_can_atlas_2018_patients.json", CBIOPORTAL)],
 }
 
 

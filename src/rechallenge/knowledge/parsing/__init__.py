@@ -23,7 +23,7 @@ Parser = Callable[..., "tuple[pd.DataFrame, str]"]
 @lru_cache(maxsize=1)
 def parsers() -> Mapping[str, Parser]:
     """Every parser by the name that the catalogue uses."""
-    from rechallenge.knowledge.parsing import cells, drugs, evidence, genes, metabolism, motifs, networks, sets
+    from rechallenge.knowledge.parsing import cells, cohorts, drugs, evidence, genes, metabolism, motifs, networks, sets
 
     return {
         "cellosaurus": cells.cellosaurus,
@@ -45,6 +45,11 @@ def parsers() -> Mapping[str, Parser]:
         "string_links": networks.string_links,
         "targetscan": networks.targetscan,
         "gmt": sets.gmt,
+        "geo_samples": cohorts.geo_samples,
+        "cbioportal_clinical": cohorts.cbioportal_clinical,
+        "xena_survival": cohorts.xena_survival,
+        "xena_matrix": cohorts.xena_matrix,
+        "tcga_cdr": cohorts.tcga_cdr,
     }
 
 
