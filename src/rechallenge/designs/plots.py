@@ -64,6 +64,10 @@ def estimation_plot(values: pd.DataFrame, rows: pd.DataFrame, *, name: str, unit
     below.insert(0, "arm", labels)
     own = labels if _all_pairs(rows) else order
     below["part"] = "difference"
+    below["bound"] = np.select(
+        [np.isposinf(below["high"]), np.isneginf(below["low"]) | (below["low"] == 0)], ["above", "below"], ""
+    )
+    below.loc[below["status"] != "censored", "bound"] = ""
     data = pd.concat([top, below], ignore_index=True)
     data["p"] = ["" if p != p else f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001" for p in data["p_adjusted"]]
     rng = np.random.default_rng(0)  # sideways, so that equal values are seen
@@ -98,6 +102,11 @@ def estimation_plot(values: pd.DataFrame, rows: pd.DataFrame, *, name: str, unit
         d_axis = alt.Axis(values=d_ticks) if len(d_ticks) > 1 else alt.Axis()
     else:
         d_scale, d_axis = alt.Scale(zero=True), alt.Axis()
+    # a bound runs from its limit to the edge of the plot and ends in an arrow head
+    edge = ends if log else [float(finite.min()), float(finite.max())]
+    for name, side, limit in (("high", "above", edge[1]), ("low", "below", edge[0])):
+        data.loc[(data["part"] == "difference") & (data["bound"] == side), name] = limit
+    data["head"] = np.select([data["bound"] == "above", data["bound"] == "below"], [data["high"], data["low"]], np.nan)
     title = "Ratio to control" if log else "Difference"
 
     def d(field: str) -> alt.Y:
@@ -115,6 +124,10 @@ def estimation_plot(values: pd.DataFrame, rows: pd.DataFrame, *, name: str, unit
         lower_base.mark_point(size=20, color=WONG["vermillion"]).encode(
             d("difference"), tooltip=["arm:N", "difference:Q", "low:Q", "high:Q", "p_adjusted:Q", "test:N", "n:Q"]
         ),
+        lower_base.transform_filter("datum.bound === 'above'")
+        .mark_point(shape="triangle-up", size=20, color=WONG["vermillion"]).encode(d("head")),
+        lower_base.transform_filter("datum.bound === 'below'")
+        .mark_point(shape="triangle-down", size=20, color=WONG["vermillion"]).encode(d("head")),
         lower_base.mark_text(align="left", dx=4, fontSize=5).encode(d("difference"), text="p:N"),
     ).properties(width=wide, height=60)  # fmt: skip
     where = rows["family"].iloc[0].partition(":")[0]

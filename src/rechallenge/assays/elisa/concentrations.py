@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -64,7 +65,10 @@ class Plate:
     aicc: dict[str, float]
 
 
-def _methods(elisa: pd.DataFrame, weights: str, tolerance: float, confidence: float, min_r2: float, **_: Any) -> str:
+def _methods(
+    made: Mapping[str, pd.DataFrame], weights: str, tolerance: float, confidence: float, min_r2: float, **_: Any
+) -> str:
+    elisa = made["elisa"]
     counted = elisa["status"].value_counts().to_dict()
     said = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in sorted(counted.items()))
     weighted = f"weights {weights}" if weights != "none" else "no weights"
@@ -350,8 +354,10 @@ def _comparisons(
         return pd.DataFrame(columns=list(COMPARED))
     out = pd.concat(tables, ignore_index=True).rename(columns={"effect": "log2fc"})
     out["confidence"], out["source_table"], out["q_value"] = confidence, "elisa", bh(out["p_value"])
-    called = (out["kind"] == "model") & (out["p_adjusted"] < alpha)
-    out["direction"] = np.where(called, np.sign(out["log2fc"].fillna(0)), 0).astype(int)
+    called = np.where(out["p_adjusted"] < alpha, np.sign(out["log2fc"].fillna(0)), 0)
+    bound = (out["status"] == "censored") & ((out["ci_low"] > 0) | (out["ci_high"] < 0))  # a bound beyond no change
+    called = np.where(bound, np.where(out["ci_low"] > 0, 1, -1), called)
+    out["direction"] = np.where(out["kind"] == "model", called, 0).astype(int)
     return out.loc[:, list(COMPARED)]
 
 

@@ -13,7 +13,7 @@ from rechallenge.designs.plots import estimation_plot
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
-MOST_PLATES, MOST = 6, 8
+MOST_PLATES, MOST = 6, 6
 
 
 @claims(title="Factors that resistant lines make more or less of")
@@ -62,9 +62,9 @@ def elisa_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
 
 @figure(
     title="Standard curves",
-    caption="Signal (blank subtracted) over concentration: standards as circles, the fitted curve, samples as ticks at "
-    "the right edge of the range they were read in (vermillion: outside the working range, given as bounds). The "
-    "vertical lines are the ends of the working range. A plate without a curve was refused; its title says "
+    caption="Signal (blank subtracted) over concentration: standards as circles, the fitted curve, samples as crosses "
+    "(vermillion triangles: outside the working range, given as bounds). The vertical lines are the ends of the "
+    "working range. A plate without a curve was refused; its title says "
     "why. The first six plates are drawn.",
 )
 def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame, elisa_wells: pd.DataFrame) -> Any:
@@ -88,7 +88,7 @@ def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame,
         zero = float(positive.min()) / 3
         points = pd.DataFrame({"x": standard["nominal"].where(standard["nominal"] > 0, zero), "y": standard["signal"]})
         made = [points.assign(part="standard")]
-        if isinstance(row.model, str):
+        if isinstance(row.model, str) and row.status == "estimated":
             same = {"linear": "linear", "4pl": "4pl", "5pl": "5pl"}[row.model]
             curve = calibrate(part, same, row.weights, 0.2, 0.0, bool(row.blank)).curve
             x = np.geomspace(zero, float(positive.max()) * 1.1, 60)
@@ -107,9 +107,11 @@ def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame,
     if not parts:
         return None
     data = pd.concat(parts, ignore_index=True)
-    unit = next((u for u in elisa_curves["unit"] if u), "unit of the kit")
+    units = sorted({str(u) for u in elisa_curves["unit"] if u})
+    unit = units[0] if len(units) == 1 else "unit of the plate's kit"
+    x = alt.X("x:Q", title=f"Concentration ({unit})", scale=alt.Scale(type="log", nice=False, padding=6))
     base = alt.Chart(data).encode(
-        alt.X("x:Q", title=f"Concentration ({unit})", scale=alt.Scale(type="log", nice=False, padding=6)),
+        x,
         alt.Y("y:Q", title="Signal (blank subtracted)"),
     )
 
@@ -117,22 +119,26 @@ def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame,
         return base.transform_filter(f"datum.part === '{part}'")
 
     chart = alt.layer(
-        of("range").mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.6).encode(y=alt.Undefined),
+        alt.Chart(data)
+        .transform_filter("datum.part === 'range'")
+        .mark_rule(color=MUTED, strokeDash=[2, 2], strokeWidth=0.6)
+        .encode(x),
         of("fit").mark_line(strokeWidth=0.9, color="black"),
         of("sample").mark_point(shape="cross", size=14, filled=False, color=WONG["blue"], strokeWidth=0.6),
         of("outside").mark_point(shape="triangle-right", size=16, color=WONG["vermillion"]),
         of("standard").mark_point(size=18, filled=False, color="black", strokeWidth=0.8),
     ).properties(width=150, height=100)
     count = data["panel"].nunique()
-    return sized(
-        facets(chart, data, "panel", columns=min(3, count), independent_y=True), DOUBLE if count > 1 else SINGLE
+    small = facets(chart, data, "panel", columns=min(3, count), independent_y=True).resolve_scale(
+        x="independent", y="independent"
     )
+    return sized(small, DOUBLE if count > 1 else SINGLE)
 
 
 @figure(
     title="Concentrations by ELISA",
     caption="Above: every biological replicate (wells and dilutions combined) and the mean of its group; replicates "
-    "outside the working range have no point. Below: the ratio to the control with its interval. The eight families "
+    "outside the working range have no point. Below: the ratio to the control with its interval. The six families "
     "with the smallest adjusted p-values are drawn.",
 )
 def elisa_groups(elisa: pd.DataFrame, elisa_comparisons: pd.DataFrame) -> Any:

@@ -48,7 +48,8 @@ DESIGN_COLUMNS = (
 )  # fmt: skip
 
 
-def _methods(comparisons: pd.DataFrame, confidence: float, alpha: float, **_: Any) -> str:
+def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, **_: Any) -> str:
+    comparisons = made["comparisons"]
     used = sorted({(r.design, r.test) for r in comparisons.itertuples() if r.test})
     designs = "; ".join(f"{test} ({design})" for design, test in used) or "no design complete"
     logs = sorted(set(comparisons.loc[comparisons["scale"] == "log", "assay"]))

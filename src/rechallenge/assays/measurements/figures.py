@@ -12,14 +12,14 @@ from rechallenge.assays.measurements.gradient import stage_ic50s, stage_values
 from rechallenge.designs.plots import estimation_plot
 
 #: read-outs that are drawn; those that moved most clearly come first
-MOST = 8
+MOST = 6
 
 
 @figure(
     title="Bench read-outs",
     caption="Above: every biological replicate (technical measurements averaged) and the mean of its group; "
     "logarithmic where the read-out is a ratio or amount. Below: the difference from the control with its interval, "
-    "as a ratio on logarithmic read-outs; the line is no difference. Of many read-outs the eight with the smallest "
+    "as a ratio on logarithmic read-outs; the line is no difference. Of many read-outs the six with the smallest "
     "adjusted p-values are drawn; all are in the table of comparisons.",
 )
 def estimation_plots(measurements_table: pd.DataFrame, comparisons: pd.DataFrame) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -37,7 +38,8 @@ REPLICATE_COLUMNS = (
 )  # fmt: skip
 
 
-def _methods(qpcr: pd.DataFrame, confidence: float, alpha: float, max_ct: float, **_: Any) -> str:
+def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, max_ct: float, **_: Any) -> str:
+    qpcr = made["qpcr"]
     used = sorted({str(m) for m in qpcr["method"]})
     tests = sorted({f"{r.test} ({r.design})" for r in qpcr.itertuples() if r.test})
     refs = sorted({r for r in qpcr["references"] if r})
@@ -104,8 +106,10 @@ def qpcr(
     out = pd.concat(tables, ignore_index=True).rename(columns={"effect": "log2fc"})
     out["fold_sd_low"], out["fold_sd_high"] = (np.exp2(out["log2fc"] + s * out["_spread"]) for s in (-1, 1))
     out["confidence"], out["source_table"], out["q_value"] = confidence, "qpcr", bh(out["p_value"])
-    called = (out["kind"] == "model") & (out["p_adjusted"] < alpha)
-    out["direction"] = np.where(called, np.sign(out["log2fc"].fillna(0)), 0).astype(int)
+    called = np.where(out["p_adjusted"] < alpha, np.sign(out["log2fc"].fillna(0)), 0)
+    bound = (out["status"] == "censored") & ((out["ci_low"] > 0) | (out["ci_high"] < 0))  # a bound beyond no change
+    called = np.where(bound, np.where(out["ci_low"] > 0, 1, -1), called)
+    out["direction"] = np.where(out["kind"] == "model", called, 0).astype(int)
     return {
         "qpcr": out.loc[:, list(COLUMNS)],
         "qpcr_replicates": _replicates(samples, means),

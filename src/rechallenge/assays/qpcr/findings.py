@@ -13,7 +13,7 @@ from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
 #: targets that are drawn; those that moved most clearly come first
-MOST = 8
+MOST = 6
 
 
 @claims(title="Genes that differ in resistant lines")
@@ -64,7 +64,7 @@ def _numbers(row: Any) -> str:
     title="Expression by qPCR",
     caption="Above: amount of the target in every biological replicate (wells averaged; relative to the mean of the "
     "control group, or as copies per cell or per cent of input) and the mean of its group. Below: the fold change with "
-    "its interval, on a logarithmic axis. Targets that were not detected have no point. Of many targets the eight with "
+    "its interval, on a logarithmic axis. Targets that were not detected have no point. Of many targets the six with "
     "the smallest adjusted p-values are drawn; all are in the table.",
 )
 def qpcr_fold_changes(qpcr: pd.DataFrame, qpcr_replicates: pd.DataFrame) -> Any:
