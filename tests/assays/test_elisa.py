@@ -292,7 +292,7 @@ def test_figures() -> None:
 @pytest.mark.slow
 def test_coverage_and_null() -> None:
     inside, total, called = 0, 0, []
-    for seed in range(150):
+    for seed in range(60):
         rng = np.random.default_rng(1000 + seed)
         truth = {(m, "vehicle", str(r)): 150 * np.exp(rng.normal(0, 0.2)) for m in ("P", "LR") for r in range(4)}
         out = assay.elisa(plate(truth, seed=seed, noise=0.03), MODELS)

@@ -342,8 +342,8 @@ def test_null_and_power_of_stage_correlation() -> None:
 @pytest.mark.slow
 def test_families_keep_their_error_rate_through_the_whole_analysis() -> None:
     arms = {("LR", g): 1.0 for g in ("vehicle", "a", "b", "c")}
-    wrong = [(results(table(arms, n=3, seed=s))["p_adjusted"] < 0.05).any() for s in range(400)]
+    wrong = [(results(table(arms, n=3, seed=s))["p_adjusted"] < 0.05).any() for s in range(150)]
     assert np.mean(wrong) <= stats.binom.ppf(0.9995, len(wrong), 0.05) / len(wrong)
     arms["LR", "a"] = 1.6
-    found = [results(table(arms, n=3, seed=s)).loc["a vs vehicle", "p_adjusted"] < 0.05 for s in range(60)]
+    found = [results(table(arms, n=3, seed=s)).loc["a vs vehicle", "p_adjusted"] < 0.05 for s in range(30)]
     assert np.mean(found) > 0.9

@@ -281,6 +281,6 @@ def test_null_and_power() -> None:
         frame = experiment({("LR", "vehicle"): {"X": 0}, ("LR", "drug"): {"X": effect}}, n=3, seed=seed, noise=0.15)
         return float(assay.qpcr(frame)["qpcr"]["p_value"].iloc[0])
 
-    null = [p(s, 0.0) < 0.05 for s in range(400)]
+    null = [p(s, 0.0) < 0.05 for s in range(200)]
     assert np.mean(null) <= stats.binom.ppf(0.9995, len(null), 0.05) / len(null)
-    assert np.mean([p(s, 2.0) < 0.05 for s in range(60)]) > 0.8
+    assert np.mean([p(s, 2.0) < 0.05 for s in range(40)]) > 0.8

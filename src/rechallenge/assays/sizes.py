@@ -61,7 +61,8 @@ SIZES = Contract(
         Column("model", "as named in study.toml", required=True, refers="model", also=("cell_line", "cells")),
         Column("group", "treatment or condition; vehicle, siNC, ... for controls", required=True,
                also=("treatment", "condition", "arm")),
-        Column("replicate", "biological replicate: a preparation of its own", required=True, also=("experiment", "rep")),
+        Column("replicate", "biological replicate: a preparation of its own", required=True,
+               also=("experiment", "rep")),
         Column("size", "diameter (or area) of the particle, or the middle of the bin", "number", required=True,
                measured=True, low=0.0, low_open=True, also=("diameter", "diameter_nm", "size_nm", "bin", "area")),
         Column("count", "how many particles, or particles/mL, in the bin; empty: one particle", "number", low=0.0,
@@ -117,7 +118,7 @@ def _methods(made: Mapping[str, pd.DataFrame], window: tuple[float, float], conf
     return (
         f"Sizes of particles were summarised per preparation ({n} in all: median, D10, D90, span, mode, share between "
         f"{window[0]:g} and {window[1]:g}, amount); the preparation is the unit. Medians and amounts were compared as "
-        f"log2 by the test that the design asks for, with {100 * confidence:g} % intervals; q-values ({BH}) are over all."
+        f"log2 by the test that the design asks for, with {100 * confidence:g} % intervals and q-values ({BH})."
     )
 
 
@@ -209,9 +210,9 @@ def size_curves(sizes_table: pd.DataFrame) -> Any:
         return None
     weight = pd.to_numeric(table["count"]).fillna(1.0) if "count" in table.columns else pd.Series(1.0, table.index)
     what = table["what"].fillna("") if "what" in table.columns else ""
-    panel = table["model"].astype(str) + np.where(what != "", ", " + what, "")
+    panel: pd.Series = table["model"].astype(str) + np.where(what != "", ", " + what, "")
     edges = np.geomspace(table["size"].min() * 0.95, table["size"].max() * 1.05, 31)
-    at = pd.cut(table["size"], edges, labels=False)
+    at = np.searchsorted(edges, table["size"].to_numpy(dtype="float64")) - 1
     frame = pd.DataFrame(
         {"panel": panel, "group": table["group"], "replicate": table["replicate"], "bin": at, "w": weight}
     )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from rechallenge.designs.families import Arm, Family, Planned, families
 from rechallenge.designs.families import arm as arm_of
-from rechallenge.designs.labels import parts
+from rechallenge.designs.labels import each, parts
 from rechallenge.stats.factorial import ratio
 from rechallenge.stats.groups import Compared, Comparison, Variances, compare
 
@@ -62,16 +62,15 @@ def contrasts(
             rows.append({"family": family.name, **_named(plan, row, of, found, log, confidence)})
             planned.append(plan)
     out = pd.DataFrame(rows).reindex(columns=[c for c in COLUMNS if c != "verdict"])
-    out["verdict"] = [_verdict(row, alpha) for row in out.itertuples()]
+    out["verdict"] = [_verdict(row, alpha) for row in each(out)]
     _taken_back(out)
     return out.loc[:, list(COLUMNS)], planned, designs
 
 
 def _part(table: pd.DataFrame, family: Family) -> pd.DataFrame:
     """The rows of a family's arms, with the arm."""
-    arms = [arm_of(r.model, r.stage, r.time, r.group) for r in table.itertuples()]
-    keep = [a in set(family.arms) for a in arms]
-    return table[keep].assign(arm=[a for a, k in zip(arms, keep, strict=True) if k])
+    arms = pd.Series([arm_of(r.model, r.stage, r.time, r.group) for r in each(table)], index=table.index, dtype=object)
+    return table.assign(arm=arms)[[a in set(family.arms) for a in arms]]
 
 
 def _compared(
@@ -79,7 +78,7 @@ def _compared(
 ) -> tuple[Comparison, dict[Arm, dict[str, float]]]:
     """The comparison of a family, and its values: arm -> replicate -> value."""
     values: dict[Arm, dict[str, float]] = {a: {} for a in family.arms}
-    for row in part.itertuples():
+    for row in each(part):
         values[row.arm][f"{row.block}|{row.replicate}"] = float(row.y)
     spread: Variances = "unequal" if family.repeated and variances == "auto" else variances
     known = _without(family, set(part.loc[part["bound"] != 0, "arm"]))
@@ -232,11 +231,11 @@ def _taken_back(out: pd.DataFrame) -> None:
         out[["taken_back", "taken_back_low", "taken_back_high"]] = np.nan
     moved = {
         (r.model, r.group, _where(r.contrast)): r.verdict
-        for r in out.itertuples()
+        for r in each(out)
         if r.kind == "group" and r.verdict in (RISES, FALLS)
     }
     verdicts, base = [], []
-    for r in out.itertuples():
+    for r in each(out):
         before = moved.get((r.model, r.control, _where(r.contrast)))
         base.append(before is not None)
         turned = r.kind == "within" and r.verdict in (RISES, FALLS) and before not in (None, r.verdict)

@@ -127,7 +127,7 @@ def _pair(kind: str, treated: Arm, reference: Arm, name: str = "", what: str = "
 def _factorial(of: dict[str, Arm], names: Sequence[str], declared: frozenset[str], some: Arm) -> Iterator[Family]:
     """Groups A + B beside A, B and the control."""
     key = {n: parts(n, declared) for n in names}
-    by = {}
+    by: dict[frozenset[str], str] = {}
     for n in names:
         by.setdefault(key[n], n)
     planned, extra, arms = [], [], set()

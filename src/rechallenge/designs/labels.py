@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: labels of groups to which nothing was done, without case, spaces and hyphens
 CONTROLS = frozenset({
@@ -33,6 +36,11 @@ class Done(NamedTuple):
 
     gene: str
     sign: int
+
+
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
 
 
 def plain(label: object) -> str:

@@ -100,7 +100,7 @@ def _dunnett_critical(confidence: float, loadings: tuple[float, ...], df: float)
 @lru_cache(maxsize=512)
 def tukey_critical(confidence: float, groups: int, df: float) -> float:
     """The studentised range that is exceeded with probability 1 - `confidence`."""
-    root = np.sqrt(2.0)
+    root: float = 2.0**0.5
     return root * _critical(lambda c: tukey_sf(root * c, groups, df), confidence, df, groups * (groups - 1) // 2)
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from rechallenge.analysis import analysis
 from rechallenge.designs import Planned, contrasts
+from rechallenge.designs.labels import each
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
 from rechallenge.stats.standard_curve import Curve, Range, Weights, choose, fit, working_range
@@ -70,7 +71,7 @@ def _methods(
 ) -> str:
     elisa = made["elisa"]
     counted = elisa["status"].value_counts().to_dict()
-    said = ", ".join(f"{n} {s.replace('_', ' ')}" for s, n in sorted(counted.items()))
+    said = ", ".join(f"{n} {str(s).replace('_', ' ')}" for s, n in sorted(counted.items()))
     weighted = f"weights {weights}" if weights != "none" else "no weights"
     return (
         f"Concentrations were read off a logistic standard curve per plate ({LOGISTIC}; four or five parameters by "
@@ -214,7 +215,7 @@ def _wells(table: pd.DataFrame, plates: dict[tuple[str, str], Plate]) -> pd.Data
     keys = list(zip(rows["plate"], rows["analyte"], strict=True))
     rows["signal"] = rows["raw"] - [plates[k].blank for k in keys]
     out = []
-    for key, well in zip(keys, rows.itertuples(), strict=True):
+    for key, well in zip(keys, each(rows), strict=True):
         made = plates[key]
         if made.refused:
             out.append((np.nan, "", "not_estimable", made.refused))
@@ -262,15 +263,16 @@ def _concentration(part: pd.DataFrame, made: Plate, confidence: float) -> dict[s
 
     assert made.curve is not None and made.span is not None
     logs, errors, low, high, sides = [], [], 0.0, np.inf, []
-    for dilution, wells in part.groupby("dilution", sort=True):
+    for factor, wells in part.groupby("dilution", sort=True):
+        dilution = float(str(factor))
         signal, raw, m = float(wells["signal"].mean()), float(wells["raw"].mean()), len(wells)
         value, side = _read(made, signal)
         if side == "above":
-            low = max(low, made.span.high * float(dilution))
+            low = max(low, made.span.high * dilution)
         elif side == "below":
-            high = min(high, made.span.low * float(dilution))
+            high = min(high, made.span.low * dilution)
         else:
-            logs.append(np.log(value * float(dilution)))
+            logs.append(np.log(value * dilution))
             errors.append(float(made.curve.log_error([value], [m], [raw])[0]))
         sides.append(side)
     if logs:
@@ -347,7 +349,7 @@ def _comparisons(
         )  # fmt: skip
         if found.empty:
             continue
-        found = found.assign(analyte=analyte, gene=gene, unit=unit)
+        found = found.assign(analyte=str(analyte), gene=str(gene), unit=unit)
         found["source_rows"] = [_origin(use, p) for p in planned]
         tables.append(found)
     if not tables:

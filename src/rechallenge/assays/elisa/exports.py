@@ -54,9 +54,9 @@ def _gen5_plate(lines: list[list[str]], start: int, end: int, plate: str, label:
     layout: dict[str, tuple[str, str]] = {}
     readings: dict[str, dict[str, tuple[str, int]]] = {}
     for title, rows in _matrices(lines, start, end):
-        for at, row, cells, what in rows:
+        for at, letter, cells, what in rows:
             for c, cell in enumerate(cells, start=1):
-                well, cell = f"{row}{c}", cell.strip()
+                well, cell = f"{letter}{c}", cell.strip()
                 if title == "Layout":
                     kind, conc = layout.get(well, ("", ""))
                     layout[well] = (cell, conc) if what == "Well ID" else (kind, cell)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.assays.elisa.concentrations import calibrate, filled
+from rechallenge.designs.labels import each
 from rechallenge.designs.plots import estimation_plot
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
@@ -21,7 +22,7 @@ def elisa_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
     """One claim per gene of an analyte and resistant line: more (+1) or less (-1) than its parent, or nothing shown."""
     rows = []
     mine = elisa_comparisons[(elisa_comparisons["kind"] == "model") & (elisa_comparisons["gene"] != "")]
-    for row in mine.itertuples():
+    for row in each(mine):
         word = {1: "more", -1: "less"}.get(row.direction, "no difference shown")
         n = f"n = {row.n_group:.0f} and {row.n_control:.0f} biological replicates"
         if row.status == "censored":
@@ -75,7 +76,7 @@ def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame,
 
     table = filled(elisa_table)
     parts = []
-    for row in elisa_curves.head(MOST_PLATES).itertuples():
+    for row in each(elisa_curves.head(MOST_PLATES)):
         part = table[(table["plate"] == row.plate) & (table["analyte"] == row.analyte)]
         wells = elisa_wells[(elisa_wells["plate"] == row.plate) & (elisa_wells["analyte"] == row.analyte)]
         if row.n_wells == 0:
@@ -91,9 +92,9 @@ def elisa_standard_curves(elisa_table: pd.DataFrame, elisa_curves: pd.DataFrame,
         if isinstance(row.model, str) and row.status == "estimated":
             same = {"linear": "linear", "4pl": "4pl", "5pl": "5pl"}[row.model]
             curve = calibrate(part, same, row.weights, 0.2, 0.0, bool(row.blank)).curve
-            x = np.geomspace(zero, float(positive.max()) * 1.1, 60)
+            along = np.geomspace(zero, float(positive.max()) * 1.1, 60)
             if curve is not None:
-                made.append(pd.DataFrame({"x": x, "y": curve.predict(x), "part": "fit"}))
+                made.append(pd.DataFrame({"x": along, "y": curve.predict(along), "part": "fit"}))
         if row.status == "estimated":
             ends = [row.range_low, row.range_high]
             made.append(pd.DataFrame({"x": ends, "y": np.nan, "part": "range"}))

@@ -24,6 +24,7 @@ from rechallenge.designs import (
     parts,
 )
 from rechallenge.designs.families import Arm
+from rechallenge.designs.labels import each
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
 from rechallenge.tables.contract import source_rows
@@ -50,7 +51,7 @@ DESIGN_COLUMNS = (
 
 def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, **_: Any) -> str:
     comparisons = made["comparisons"]
-    used = sorted({(r.design, r.test) for r in comparisons.itertuples() if r.test})
+    used = sorted({(r.design, r.test) for r in each(comparisons) if r.test})
     designs = "; ".join(f"{test} ({design})" for design, test in used) or "no design complete"
     logs = sorted(set(comparisons.loc[comparisons["scale"] == "log", "assay"]))
     on_log = f" Read-outs that are ratios or amounts were analysed as log2 ({', '.join(logs[:8])})." if logs else ""
@@ -180,4 +181,4 @@ def _origin(table: pd.DataFrame, planned: Planned) -> str:
 
 def claimed(out: pd.DataFrame) -> Iterator[Any]:
     """Contrasts that speak of a gene or drug in a read-out whose rise means something."""
-    yield from out[(out["entity"] != "") & (out["meaning"] != 0)].itertuples()
+    yield from each(out[(out["entity"] != "") & (out["meaning"] != 0)])

@@ -69,10 +69,8 @@ def sound_values(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
                 **place(frame, low.index[0]),
             )
         for model, some in rows.groupby("model", sort=True):
-            most = some.groupby(["stage", "time", "group"], dropna=False).apply(
-                lambda part: part[["block", "replicate"]].drop_duplicates().shape[0], include_groups=False
-            )
-            if most.max() < 2:
+            units = some.drop_duplicates(["stage", "time", "group", "block", "replicate"])
+            if units.groupby(["stage", "time", "group"], dropna=False).size().max() < 2:
                 yield Fault(
                     "few-replicates",
                     f"{assay} in {model} has one biological replicate: differences are given and nothing is tested.",

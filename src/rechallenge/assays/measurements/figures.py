@@ -9,6 +9,7 @@ import pandas as pd
 from rechallenge.analysis import figure
 from rechallenge.assays.measurements.contract import replicate_means
 from rechallenge.assays.measurements.gradient import stage_ic50s, stage_values
+from rechallenge.designs.labels import each
 from rechallenge.designs.plots import estimation_plot
 
 #: read-outs that are drawn; those that moved most clearly come first
@@ -62,7 +63,7 @@ def stage_read_outs(
     table = stage_correlation.assign(size=stage_correlation["rho"].abs().fillna(-1))
     table = table.sort_values("size", ascending=False, kind="mergesort").head(9)
     parts = []
-    for row in table.itertuples():
+    for row in each(table):
         one = values[(values["assay"] == row.assay) & (values["line"] == row.model)]
         both = one.merge(ic50s[(ic50s["line"] == row.model) & (ic50s["drug"] == row.drug)], on="number")
         rho = "not tested" if row.p_value != row.p_value else f"rho {row.rho:.2f}, p = {row.p_value:.2g}"

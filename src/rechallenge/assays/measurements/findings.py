@@ -9,6 +9,7 @@ import pandas as pd
 from rechallenge.analysis import claims
 from rechallenge.assays.measurements.comparing import claimed
 from rechallenge.assays.measurements.gradient import FOLLOWS, OPPOSES
+from rechallenge.designs.labels import each
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
@@ -68,7 +69,7 @@ def gradient_claims(stage_correlation: pd.DataFrame) -> pd.DataFrame:
     """One claim per gene whose read-out was measured over stages beside the IC50: follows (+1), opposes (-1), or
     nothing shown (0)."""
     rows = []
-    for row in stage_correlation[stage_correlation["gene"] != ""].itertuples():
+    for row in each(stage_correlation[stage_correlation["gene"] != ""]):
         out: dict[str, Any] = {"status": row.status}
         text = f"{row.gene}: {row.assay} in {row.model} over {row.stages} and the IC50 of {row.drug}: {row.verdict}"
         if row.status == "estimated":

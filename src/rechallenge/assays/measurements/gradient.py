@@ -68,7 +68,8 @@ def staged(table: pd.DataFrame, models: pd.DataFrame | None) -> pd.DataFrame:
         if not ((known["line"] == line) & (known["number"] == 0)).any() and parent.get(line):
             root = out[(out["model"] == parent[line]) & ~np.isfinite(out["number"])]
             starts.append(root.assign(line=line, number=0.0))
-    return pd.concat([known, *starts], ignore_index=True)
+    joined: pd.DataFrame = pd.concat([known, *starts], ignore_index=True)
+    return joined
 
 
 @analysis(title="Read-outs and IC50 over stages of resistance", reference=BONETT, methods=_methods)
@@ -139,7 +140,8 @@ def stage_ic50s(curves: pd.DataFrame, models: pd.DataFrame | None) -> pd.DataFra
     if at.empty:
         return pd.DataFrame(columns=["line", "drug", "number", "ic50_um"])
     log = at.assign(ic50_um=np.log(at["ic50_um"])).groupby(["line", "drug", "number"], sort=True)["ic50_um"].mean()
-    return np.exp(log).reset_index()
+    out: pd.DataFrame = np.exp(log).reset_index()
+    return out
 
 
 def _gene(table: pd.DataFrame) -> str:

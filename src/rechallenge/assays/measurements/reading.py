@@ -36,7 +36,8 @@ def read_measurements(source: TableSource, folder: Path, contract: Contract, mod
     names = {c.name for c in contract.columns}
     given = {k: str(v) for k, v in source.extra.items() if k in names and isinstance(v, str | int | float)}
     wrong = [k for k in source.extra if k not in given]
-    prism, tidy = [], []
+    prism: list[_files.Found] = []
+    tidy: list[_files.Found] = []
     found, faults = _files.find(source.values, folder)
     for one in found:
         (prism if one.name.lower().endswith((".pzfx", ".pzf", ".prism")) else tidy).append(one)

@@ -19,6 +19,7 @@ from rechallenge.assays.qpcr.expression import (
     with_roles,
 )
 from rechallenge.designs import Planned, contrasts
+from rechallenge.designs.labels import each
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.multiplicity import bh
 from rechallenge.tables.contract import source_rows
@@ -41,7 +42,7 @@ REPLICATE_COLUMNS = (
 def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, max_ct: float, **_: Any) -> str:
     qpcr = made["qpcr"]
     used = sorted({str(m) for m in qpcr["method"]})
-    tests = sorted({f"{r.test} ({r.design})" for r in qpcr.itertuples() if r.test})
+    tests = sorted({f"{r.test} ({r.design})" for r in each(qpcr) if r.test})
     refs = sorted({r for r in qpcr["references"] if r})
     return (
         f"qPCR amounts ({', '.join(used)}) were computed from Ct with the amplification factor of each target "
@@ -94,7 +95,7 @@ def qpcr(
         found, planned = _contrasted(part, models, independent, variances, confidence, alpha, frozenset(control))
         if found.empty:
             continue
-        found["target"], found["references"] = target, refs if kind != "ip" else "input"
+        found["target"], found["references"] = str(target), refs if kind != "ip" else "input"
         found["method"], found["unit"] = part["method"].iloc[0], part["unit"].iloc[0]
         found = found.join(pd.DataFrame([_spread(part, p) for p in planned], index=found.index))
         found["source_rows"] = [_origin(qpcr, table, part, p) for p in planned]
@@ -146,7 +147,7 @@ def _antibodies(
         )
         if found.empty:
             continue
-        found = found.assign(kind="antibody", target=locus, references="input", method=part["method"].iloc[0])
+        found = found.assign(kind="antibody", target=str(locus), references="input", method=part["method"].iloc[0])
         found["unit"], found["contrast"] = part["unit"].iloc[0], found["contrast"] + f", {group}"
         found["family"] = f"{model}, {group}, {locus}: antibodies"
         mine = part.assign(group=part["antibody"])
@@ -159,7 +160,8 @@ def _antibodies(
 
 def _arm(part: pd.DataFrame, arm: Any) -> pd.DataFrame:
     time = part["time"].isna() if arm[2] is None else part["time"] == arm[2]
-    return part[(part["model"] == arm[0]) & (part["stage"] == arm[1]) & time & (part["group"] == arm[3])]
+    out: pd.DataFrame = part[(part["model"] == arm[0]) & (part["stage"] == arm[1]) & time & (part["group"] == arm[3])]
+    return out
 
 
 def _spread(part: pd.DataFrame, plan: Planned) -> dict[str, float]:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.assays.qpcr.contract import REFERENCES, factor, plain
+from rechallenge.designs.labels import each
 
 #: columns of one arm and biological replicate; then those of the averaged wells
 UNIT = ("model", "stage", "time", "group", "block", "replicate")
@@ -123,8 +124,8 @@ def amounts(averaged: pd.DataFrame) -> pd.DataFrame:
         at = dict(zip(keys, key, strict=True))
         for kind, base in (("gene", "reference"), ("mitochondrial", "nuclear")):
             mine, refs = part[part["role"] == kind], part[part["role"] == base]
-            rows += [{**at, "target": w.target, **_relative(w, refs, kind, base)} for w in mine.itertuples()]
-        for well in part[part["role"] == "ip"].itertuples():
+            rows += [{**at, "target": w.target, **_relative(w, refs, kind, base)} for w in each(mine)]
+        for well in each(part[part["role"] == "ip"]):
             inputs = part[(part["role"] == "input") & (part["target"] == well.target)]
             label = f"{well.target}, {well.antibody}" if well.antibody else well.target
             rows.append({**at, "target": label, **_of_input(well, inputs)})

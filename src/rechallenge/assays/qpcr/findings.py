@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims, figure
+from rechallenge.designs.labels import each
 from rechallenge.designs.plots import estimation_plot
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
@@ -24,7 +25,7 @@ def qpcr_claims(qpcr: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     mine = qpcr[(qpcr["kind"] == "model") & (qpcr["method"] == "relative to references")]
-    for row in mine.itertuples():
+    for row in each(mine):
         word = {1: "higher", -1: "lower"}.get(row.direction, "no difference shown")
         why = f" [{row.reason}]" if row.reason else ""
         rows.append(
@@ -103,7 +104,7 @@ def qpcr_standards(qpcr_table: pd.DataFrame, qpcr_efficiencies: pd.DataFrame) ->
         return None
     wells = qpcr_table[(qpcr_table["role"] == "standard") & qpcr_table["ct"].notna() & (qpcr_table["quantity"] > 0)]
     parts = []
-    for row in known.itertuples():
+    for row in each(known):
         mine = wells[wells["target"] == row.target][["quantity", "ct"]].assign(part="well")
         ends = pd.DataFrame({"quantity": [mine["quantity"].min(), mine["quantity"].max()]}).assign(part="fit")
         ends["ct"] = row.intercept + row.slope * np.log10(ends["quantity"])

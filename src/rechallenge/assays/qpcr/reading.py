@@ -126,7 +126,8 @@ def _prepared(
     vendor = bool({"reporter", "quencher", "fluor", "thresholdct", "cqmean", "ctmean", "ctsd", "include"} & set(where))
     n = len(grid)
     text = {name: [grid.columns[i].at(r) for r in range(n)] for name, i in at.items()}
-    keep, left = np.ones(n, dtype=bool), []
+    keep = np.ones(n, dtype=bool)
+    left: list[tuple[int, str, str, str]] = []
 
     def leave(rows: list[int], column: str, reason: str) -> None:
         said = text.get(column, [""] * n)

@@ -319,7 +319,9 @@ def _widened(row: Compared, p: float, critical: float, tests: int) -> Compared:
 
 
 def _holm(rows: list[Compared]) -> list[Compared]:
-    adjusted = holm([r.p_value for r in rows]) if rows else []
+    if not rows:
+        return rows
+    adjusted = holm([r.p_value for r in rows])
     return [replace(r, p_adjusted=float(p)) for r, p in zip(rows, adjusted, strict=True)]
 
 
