@@ -122,7 +122,7 @@ def of(
             bare = Group(g.model, VEHICLE, g.stage)
             if g.treatment != VEHICLE and bare in there:
                 found.append(Comparison("treatment", g, bare, stratum))
-        found += [c for c in _declared(declared, there, stratum)]
+        found += _declared(declared, there, stratum)
     order = {k: i for i, k in enumerate(KINDS)}
     unique = {(c.stratum, c.group, c.reference): c for c in reversed(found)}
     return sorted(unique.values(), key=lambda c: (c.stratum, order[c.kind], c.contrast))

@@ -36,6 +36,17 @@ LIBRARIES = (
     "altair",
     "vl-convert-python",
     "jinja2",
+    "statsmodels",
+    "scikit-learn",
+    "lifelines",
+    "gseapy",
+    "decoupler",
+    "scikit-network",
+    "pyjaspar",
+    "pygoslin",
+    "scikit-image",
+    "anndata",
+    "scanpy",
 )
 
 

@@ -78,7 +78,7 @@ def fit_counts(counts: ArrayLike, design: ArrayLike, sizes: ArrayLike | None = N
     Raises ValueError where the design is not of full rank, has no residual degree of freedom, or a count is negative or
     missing.
     """
-    x, k = np.asarray(design, np.float64), np.round(np.asarray(counts, np.float64))
+    x, k = np.asarray(design, np.float64), np.asarray(np.round(np.asarray(counts, np.float64)), np.float64)
     if not np.isfinite(k).all() or (k < 0).any():
         raise ValueError("counts must be there and not negative")
     n, p = x.shape
@@ -169,11 +169,13 @@ def filter_and_adjust(p: Floats, mean: Floats, alpha: float = 0.1) -> tuple[Floa
         from statsmodels.nonparametric.smoothers_lowess import lowess
 
         smooth = lowess(hits, thetas, frac=0.2, return_sorted=False)
+        if not np.isfinite(smooth).all():  # robust rounds divide by a median residual that can be zero
+            smooth = lowess(hits, thetas, frac=0.2, it=0, return_sorted=False)
         there = hits > 0
         residual = hits[there] - smooth[there]
         limit = float(smooth.max()) - float(np.sqrt(np.mean(residual**2)))
         above = np.flatnonzero(hits > limit)
-        chosen = int(above[0]) if above.size else 0
+        chosen = int(above[0]) if above.size else int(hits.argmax())
     threshold = float(cuts[chosen])
     kept = tested & (mean >= threshold)
     return bh(np.where(kept, p, np.nan)), tested & ~kept, threshold
@@ -247,7 +249,7 @@ def _robust_dispersion(normal: Floats, x: Floats, s: Floats) -> Floats:
     mean = normal.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
         a = (variance - mean * np.mean(1 / s)) / mean**2
-    return np.maximum(np.nan_to_num(a), 0.04)
+    return np.asarray(np.maximum(np.nan_to_num(a), 0.04))
 
 
 def _band(size: int) -> int:

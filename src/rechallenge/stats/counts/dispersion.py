@@ -89,7 +89,7 @@ def by_moments(counts: Floats, design: Floats, sizes: Floats) -> Floats:
     level = np.maximum(normal @ (design @ np.linalg.pinv(design)).T, 1.0)
     rough = np.maximum((((normal - level) ** 2 - level) / level**2).sum(axis=1) / (n - p), 0.0)
     mean = normal.mean(axis=1)
-    return np.minimum(rough, (normal.var(axis=1, ddof=1) - np.mean(1 / sizes) * mean) / mean**2)
+    return np.asarray(np.minimum(rough, (normal.var(axis=1, ddof=1) - np.mean(1 / sizes) * mean) / mean**2))
 
 
 def by_feature(counts: Floats, mu: Floats, design: Floats, sizes: Floats, top: float) -> Floats:
@@ -191,7 +191,7 @@ def _gamma(mean: Floats, d: Floats, start: Floats) -> Floats | None:
         if np.any(fitted <= 0):
             return None
         w = 1.0 / fitted**2
-        new = np.linalg.solve((x * w[:, None]).T @ x, (x * w[:, None]).T @ d)
+        new = np.asarray(np.linalg.solve((x * w[:, None]).T @ x, (x * w[:, None]).T @ d), np.float64)
         for _half in range(10):  # keep the fit positive
             if np.all(x @ new > 0):
                 break

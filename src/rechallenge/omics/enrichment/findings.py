@@ -1,0 +1,138 @@
+"""Claims about programmes, and their figures."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rechallenge.analysis import claims, figure
+from rechallenge.evidence import claim_table
+from rechallenge.omics.enrichment.analyses import RANKED, ranking
+from rechallenge.omics.enrichment.sets import PROGRAMMES, collections, titles
+from rechallenge.omics.enrichment.testing import running_sum
+from rechallenge.report.words import equals, number
+
+CALLED = 0.05
+RESISTANCE = "resistance"
+#: terms of one contrast drawn at most, and running sums
+TERMS, CURVES = 34, 4
+
+
+@claims(title="Programmes that change with resistance")
+def enrichment_claims(gene_enrichment: pd.DataFrame) -> pd.DataFrame:
+    """One claim per set and resistant line: every built-in programme, and other sets that are called and stand for
+    themselves."""
+    table = gene_enrichment[(gene_enrichment["method"] == RANKED) & (gene_enrichment["kind"] == RESISTANCE)]
+    own = table["collection"] == PROGRAMMES
+    kept = table[own | ((table["q_value"] < CALLED) & (table["stands_for"] == table["term"]))]
+    names = titles()
+    rows = []
+    for row in kept.to_dict("records"):
+        called = row["q_value"] < CALLED
+        how = ("higher" if row["nes"] > 0 else "lower") if called else "not shown to differ"
+        leading = str(row["leading_edge"]).split(";")
+        genes = ", ".join(leading[:5]) + (f" and {len(leading) - 5} more" if len(leading) > 5 else "")
+        title = names.get(row["term"], row["term"]) if row["collection"] == PROGRAMMES else row["term"]
+        rows.append(
+            {
+                "entity": title,
+                "entity_type": "pathway",
+                "stream": "enrichment",
+                "level": "association",
+                "model": row["model"],
+                "contrast": f"{row['contrast']} ({row['dataset']})",
+                "direction": int(np.sign(row["nes"])) if called else 0,
+                "effect": row["nes"],
+                "effect_unit": "normalised enrichment score",
+                "p_value": row["p_value"],
+                "q_value": row["q_value"],
+                "n": row["n"],
+                "status": "estimated",
+                "analysis": "gene_enrichment",
+                "source_table": "gene_enrichment",
+                "claim": f"{title} ({row['layer']}) is {how} in {row['contrast']} ({row['dataset']}): enrichment "
+                f"score {number(row['nes'])}, {equals('p', row['p_value'])}, {equals('q', row['q_value'])}, "
+                f"{int(row['size'])} genes" + (f", led by {genes}." if called else "."),
+            }
+        )
+    return claim_table(rows)
+
+
+@figure(
+    title="Programmes of resistance",
+    caption="Normalised enrichment scores of the built-in programmes in every contrast of genes; numbers are those "
+    "with q < 0.05, an outlined cell was not tested. Orange: higher in the first group.",
+)
+def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
+    """Heat map of programmes by contrasts."""
+    from rechallenge.report.theme import DOUBLE, matrix, sized
+
+    table = gene_enrichment[(gene_enrichment["method"] == RANKED) & (gene_enrichment["collection"] == PROGRAMMES)]
+    if table.empty:
+        return None
+    several = len(set(table["dataset"])) > 1
+    names = titles()
+    data = pd.DataFrame(
+        {
+            "programme": table["term"].map(lambda t: names.get(t, t)),
+            "contrast": table["contrast"] + (" (" + table["dataset"] + ")" if several else ""),
+            "nes": table["nes"],
+            "called": np.where(table["q_value"] < CALLED, table["nes"].map(lambda v: f"{v:.1f}"), ""),
+            "q_value": table["q_value"],
+            "kind": table["kind"],
+        }
+    )
+    columns = list(dict.fromkeys(data.sort_values(["kind", "contrast"])["contrast"]))[:14]
+    data = data[data["contrast"].isin(columns)]
+    strongest = data.groupby("programme")["nes"].agg(lambda v: float(np.abs(v).max())).nlargest(TERMS).index
+    data = data[data["programme"].isin(strongest)]
+    order = data.groupby("programme")["nes"].mean().sort_values(ascending=False).index.tolist()
+    data["_o"] = data["programme"].map({p: i for i, p in enumerate(order)})
+    data["_c"] = data["contrast"].map({c: i for i, c in enumerate(columns)})
+    data = data.sort_values(["_o", "_c"])[["programme", "contrast", "nes", "called", "q_value"]]
+    return sized(
+        matrix(data, "contrast", "programme", "nes", text="called", title="NES", mid=0.0, cell=22, row=9), DOUBLE
+    )
+
+
+@figure(
+    title="Running sums",
+    caption="Running enrichment score over the ranking of all tested genes for the surest programmes of resistance "
+    "(at most four); ticks are the set's genes.",
+)
+def running_sums(
+    gene_enrichment: pd.DataFrame, differential: pd.DataFrame, gene_sets_table: pd.DataFrame | None = None
+) -> Any:
+    """Running sums of the surest sets."""
+    import altair as alt
+
+    from rechallenge.report.theme import DOUBLE, facets, sized
+
+    table = gene_enrichment[(gene_enrichment["method"] == RANKED) & (gene_enrichment["q_value"] < CALLED)]
+    first = table[table["kind"] == RESISTANCE]
+    table = (first if len(first) else table).sort_values(["p_value", "term"]).drop_duplicates("term").head(CURVES)
+    if table.empty:
+        return None
+    sets = collections(gene_sets_table, tuple(dict.fromkeys(table["collection"])))
+    names = titles()
+    parts = []
+    for row in table.to_dict("records"):
+        mine = (differential["dataset"] == row["dataset"]) & (differential["contrast"] == row["contrast"])
+        genes = ranking(differential[mine & (differential["layer"] == row["layer"])])
+        curve = running_sum(genes, sets.get(row["collection"], {}).get(row["term"], []))
+        if curve.empty:
+            continue
+        thin = curve["hit"] | (curve["rank"] % max(1, len(curve) // 300) == 0)
+        title = f"{names.get(row['term'], row['term'])}: {row['contrast']}"
+        parts.append(curve[thin].assign(panel=title, _tick=curve["score"].min() - 0.05))
+    if not parts:
+        return None
+    data = pd.concat(parts, ignore_index=True)
+    base = alt.Chart(data).encode(alt.X("rank:Q", title="Rank (highest in the first group at the left)"))
+    line = base.mark_line().encode(alt.Y("score:Q", title="Running score"))
+    ticks = base.transform_filter("datum.hit").mark_tick(thickness=0.4, height=5).encode(alt.Y("_tick:Q"))
+    count = len(set(data["panel"]))
+    chart = alt.layer(line, ticks).properties(width=170, height=70)
+    return sized(facets(chart, data, "panel", columns=min(2, count), independent_y=True), DOUBLE)

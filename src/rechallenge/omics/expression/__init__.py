@@ -1,0 +1,29 @@
+"""Bulk transcriptomes and proteomes: what differs between resistant and parental, treated and control, and by stage.
+
+Data sets come as matrices of counts, of TPM, FPKM or CPM, of logarithms or of intensities, each with a sheet of
+samples. Every contrast that the study's models, treatments and stages define is tested: counts by negative-binomial
+regression, everything else by moderated t. Without biological replicates differences are given and nothing is tested.
+"""
+
+from rechallenge.omics.expression.contract import CONTRAST_RESULTS, EXPRESSION, PROTEINS
+from rechallenge.omics.expression.differential import (
+    differential,
+    given_differential,
+    protein_differential,
+    rna_differential,
+)
+from rechallenge.omics.expression.samples import expression_quality
+from rechallenge.omics.expression.shared import reversal, shared_genes
+
+__all__ = [
+    "CONTRAST_RESULTS",
+    "EXPRESSION",
+    "PROTEINS",
+    "differential",
+    "expression_quality",
+    "given_differential",
+    "protein_differential",
+    "reversal",
+    "rna_differential",
+    "shared_genes",
+]

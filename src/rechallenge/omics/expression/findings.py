@@ -1,0 +1,125 @@
+"""Claims about genes: changed in a resistant line, following the stage, shared by lines, moved back by a treatment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rechallenge.analysis import claims
+from rechallenge.evidence import claim_table
+from rechallenge.omics.expression.design import RESISTANCE, TREND
+from rechallenge.report.words import equals, number
+
+WHAT = {"rna": "mRNA", "protein": "protein"}
+STREAM = {"rna": "expression", "protein": "protein"}
+#: reversal and sharing are said of features with a q below this; the changes themselves are said of all
+CALLED = 0.05
+
+
+def _each(table: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from table.itertuples()
+
+
+def _claims(table: pd.DataFrame) -> pd.DataFrame:
+    """One claim per expressed feature and contrast of resistance or stage, changed or not."""
+    kept = table[
+        table["kind"].isin([RESISTANCE, TREND]) & table["expressed"].astype(bool) & (table["status"] != "not_estimable")
+    ]
+    if kept.empty:
+        return claim_table([])
+    rows = []
+    for row in _each(kept):
+        tested = row.status == "estimated" and row.p_value == row.p_value
+        rows.append(
+            {
+                "entity": row.gene,
+                "entity_type": "gene",
+                "stream": STREAM[str(row.layer)],
+                "level": "gradient" if row.kind == TREND else "association",
+                "model": row.model,
+                "contrast": f"{row.contrast} ({row.dataset})",
+                "direction": int(np.sign(row.log2fc)) * int(row.direction),
+                "effect": row.log2fc,
+                "effect_unit": "log2 fold change" + (" per stage" if row.kind == TREND else ""),
+                "se": row.se if tested else np.nan,
+                "ci_low": row.ci_low if tested else np.nan,
+                "ci_high": row.ci_high if tested else np.nan,
+                "statistic": row.statistic if tested else np.nan,
+                "p_value": row.p_value if tested else np.nan,
+                "q_value": row.q_value if tested else np.nan,
+                "n": row.n,
+                "status": "estimated" if tested else "not_testable",
+                "analysis": f"{row.layer}_differential",
+                "source_table": row.source_table,
+                "source_rows": row.source_rows,
+                "claim": _sentence(row, tested),
+            }
+        )
+    return claim_table(rows)
+
+
+def _sentence(row: Any, tested: bool) -> str:
+    what = WHAT[str(row.layer)]
+    per = " per stage" if row.kind == TREND else ""
+    if not tested:
+        why = f": {row.reason}" if row.reason else ""
+        return f"{row.gene} {what} differs by {number(row.log2fc)} log2{per} in {row.contrast}, not tested{why}."
+    changed = row.q_value == row.q_value and row.q_value < CALLED
+    how = ("higher" if row.log2fc > 0 else "lower") if changed else "not shown to differ"
+    q = equals("q", row.q_value) if row.q_value == row.q_value else "too few counts for the adjustment"
+    few = "; two samples a group are few" if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
+    return (
+        f"{row.gene} {what} is {how} in {row.contrast} ({row.dataset}): log2 fold change {number(row.log2fc)}{per} "
+        f"[{number(row.ci_low)}, {number(row.ci_high)}], {equals('p', row.p_value)}, {q}, "
+        f"n = {int(row.n_test)} against {int(row.n_reference)}{few}."
+    )
+
+
+@claims(title="Transcripts that differ in resistant lines")
+def rna_claims(rna_differential: pd.DataFrame) -> pd.DataFrame:
+    """One claim per expressed gene and resistant line (association) or trend over stages (gradient)."""
+    return _claims(rna_differential)
+
+
+@claims(title="Proteins that differ in resistant lines")
+def protein_claims(protein_differential: pd.DataFrame) -> pd.DataFrame:
+    """One claim per protein and resistant line (association) or trend over stages (gradient)."""
+    return _claims(protein_differential)
+
+
+@claims(title="Genes that a treatment moves back")
+def reversal_claims(reversal: pd.DataFrame) -> pd.DataFrame:
+    """One claim per feature that resistance moved and a treatment moves back (q < .05): association, its direction that
+    of the change in resistance."""
+    kept = reversal[(reversal["q_value"] < CALLED) & reversal["layer"].isin(list(WHAT))]
+    rows = []
+    for row in _each(kept):
+        sign = int(np.sign(row.log2fc_resistance))
+        rows.append(
+            {
+                "entity": row.gene,
+                "entity_type": "gene",
+                "stream": "reversal",
+                "level": "association",
+                "model": str(row.treatment).split(":")[0],
+                "contrast": f"{row.resistance}, then {row.treatment} ({row.dataset})",
+                "direction": sign,
+                "effect": row.log2fc_treatment,
+                "effect_unit": "log2 fold change by the treatment",
+                "p_value": row.p_value,
+                "q_value": row.q_value,
+                "n": row.n,
+                "status": "estimated",
+                "analysis": "reversal",
+                "source_table": "reversal",
+                "claim": f"{row.gene} {WHAT[str(row.layer)]}, {'raised' if sign > 0 else 'lowered'} in "
+                f"{row.resistance} ({number(row.log2fc_resistance)} log2), is moved back in {row.treatment} "
+                f"({number(row.log2fc_treatment)} log2; intersection-union {equals('p', row.p_value)}, "
+                f"{equals('q', row.q_value)}, n = {int(row.n)}).",
+            }
+        )
+    return claim_table(rows)
