@@ -6,7 +6,7 @@ import importlib
 import sys
 from pathlib import Path
 
-NAMES = ("startup", "study", "curves", "coverage_curves", "synergy", "agreement")
+NAMES = ("startup", "study", "curves", "coverage_curves", "synergy", "cox", "agreement")
 
 
 def main(names: list[str]) -> None:

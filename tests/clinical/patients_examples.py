@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.clinical.cohorts import (
-    audit, candidates, display, fits, remark, response, scan, subgroups, tissues, verdicts,
+    audit,
+    candidates,
+    display,
+    fits,
+    remark,
+    response,
+    scan,
+    subgroups,
+    tissues,
+    verdicts,
 )  # fmt: skip
 from rechallenge.clinical.cohorts.expression import proliferation_genes
 

@@ -88,7 +88,9 @@ def test_from_the_server_into_a_study_that_answers(mirror: Any, tmp_path: Path) 
     (tmp_path / "gpl.txt").write_text(GPL)
     done = public.write("gse109211", tmp_path / "study", platform=tmp_path / "gpl.txt")
     assert (done.n_patients, done.n_genes) == (40, 37)
-    (tmp_path / "study" / "study.toml").write_text(f'[study]\ntitle = "t"\ntherapies = ["sorafenib"]\n{done.study_lines}')
+    (tmp_path / "study" / "study.toml").write_text(
+        f'[study]\ntitle = "t"\ntherapies = ["sorafenib"]\n{done.study_lines}'
+    )
     study = Study.load(tmp_path / "study")
     read = read_study(study, {"patients": PATIENTS, "patient_expression": PATIENT_EXPRESSION})
     assert not errors(read.faults), read.faults
@@ -116,7 +118,9 @@ def test_tcga_tables_become_a_study(mirror: Any, tmp_path: Path, monkeypatch: py
     assert people[people["endpoint"] == "OS"]["event"].tolist() == [1, 0] and set(people["time_unit"]) == {"days"}
     assert done.samples is not None
     assert pd.read_csv(done.samples)["tissue"].tolist() == ["tumour", "normal", "tumour"]
-    assert pd.read_csv(public.write("tcga_cdr", tmp_path / "c").patients)["patient"].unique().tolist() == ["TCGA-AA-0001"]
+    assert pd.read_csv(public.write("tcga_cdr", tmp_path / "c").patients)["patient"].unique().tolist() == [
+        "TCGA-AA-0001"
+    ]
     wide = pd.read_csv(public.write("cbioportal_lihc", tmp_path / "b").patients)
     assert wide.loc[0, "OS_STATUS"] == "1:DECEASED"
 

@@ -68,8 +68,13 @@ def test_the_audit_says_what_the_data_cannot_show() -> None:
     out = audit.clinical_audit(people, matrix, sheet, confounders=("age", "grade"))
     item = out.set_index("item")
     assert item.loc["patients left out", "value"] == 6
-    assert "described, not tested" in item.loc["events", "flag"] and "unit of time" in item.loc["median follow-up", "flag"]
-    assert item.loc["detectable hazard ratio per SD", "value"] > 2 and "does not have" in item.loc["missing: grade", "flag"]
+    assert (
+        "described, not tested" in item.loc["events", "flag"] and "unit of time" in item.loc["median follow-up", "flag"]
+    )
+    assert (
+        item.loc["detectable hazard ratio per SD", "value"] > 2
+        and "does not have" in item.loc["missing: grade", "flag"]
+    )
     conflicts = audit.definition_conflicts(people)
     assert conflicts["subject"].tolist() == ["HBV"]
     row = conflicts.iloc[0]

@@ -194,7 +194,9 @@ def test_tcga_liver_cancer(shared: Path) -> None:
     share = (of[of["subset"] == "all patients"]["p_value"] < 0.05).mean()
     assert 0.15 < share < 0.22
     late = of[of["subset"] == "treated with sorafenib"]
-    assert set(late["status"]) == {"not_testable", "not_estimable"} and late["p_value"].isna().all(), "20 treated patients with a start, 10 deaths"
+    assert set(late["status"]) == {"not_testable", "not_estimable"} and late["p_value"].isna().all(), (
+        "20 treated patients with a start, 10 deaths"
+    )
 
 
 def test_one_score_in_five_cohorts_disagrees(shared: Path) -> None:

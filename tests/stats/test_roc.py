@@ -23,11 +23,12 @@ def test_proc_on_subarachnoid_haemorrhage(shared: Path) -> None:
     np.testing.assert_allclose([got.ci_low[0], got.auc[0], got.ci_high[0]], one["ci_delong"], rtol=1e-8)
     np.testing.assert_allclose([got.ci_low[0], got.ci_high[0]], np.array(one["ci_boot"])[[0, 2]], atol=0.01)
     np.testing.assert_allclose(got.auc[1], want["pROC_aSAH_compare"]["auc_ndka"], rtol=1e-8)
-    np.testing.assert_allclose(roc.compare(t["s100b"], t["ndka"], poor)[2], want["pROC_aSAH_compare"]["delong_p"], rtol=1e-8)
-    best = roc.youden(t["s100b"], poor)
     np.testing.assert_allclose(
-        [best.threshold, best.sensitivity, best.specificity], [one["youden"][k] for k in ("threshold", "sensitivity", "specificity")],
-        rtol=1e-8)  # fmt: skip
+        roc.compare(t["s100b"], t["ndka"], poor)[2], want["pROC_aSAH_compare"]["delong_p"], rtol=1e-8
+    )
+    best = roc.youden(t["s100b"], poor)
+    want_point = [one["youden"][k] for k in ("threshold", "sensitivity", "specificity")]
+    np.testing.assert_allclose([best.threshold, best.sensitivity, best.specificity], want_point, rtol=1e-8)
 
 
 def test_the_area_is_the_share_of_ordered_pairs() -> None:

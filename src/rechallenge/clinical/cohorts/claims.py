@@ -71,7 +71,7 @@ def _survival(
     sign = 1 if pooled.hr_per_sd > 1 else -1
     said = WORSE if sign > 0 else BETTER
     limits = interval(pooled.ci_low, pooled.ci_high)
-    het = "" if not pooled.i2 == pooled.i2 else f"; I2 {100 * pooled.i2:.0f} %"
+    het = "" if pooled.i2 != pooled.i2 else f"; I2 {100 * pooled.i2:.0f} %"
     if pooled.pi_low == pooled.pi_low:
         het += f", prediction interval {interval(pooled.pi_low, pooled.pi_high)}"
     test = "Hartung-Knapp over" if pooled.k > 1 else "likelihood ratio in"
@@ -97,7 +97,9 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
         settled = r.verdict not in (NOT, UNTESTED)
         side = "responders" if r.auc > 0.5 else "non-responders"
         numbers = f"AUC {number(r.auc)}, 95 % interval {interval(r.ci_low, r.ci_high)}"
-        test = f"; {equals('p', r.p_value)}, {equals('q', r.q_value)}, by permutation {number(r.permutation_p_value, 2)}"
+        test = (
+            f"; {equals('p', r.p_value)}, {equals('q', r.q_value)}, by permutation {number(r.permutation_p_value, 2)}"
+        )
         lead = f"higher in {side}" if settled else "does not tell responders apart" if tested else "not tested"
         rows.append(
             {
@@ -108,7 +110,8 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
                 "effect": r.auc - 0.5, "ci_low": r.ci_low - 0.5, "ci_high": r.ci_high - 0.5, "p_value": r.p_value,
                 "q_value": r.q_value, "n": r.n, "source_rows": _origin(patients, [str(r.cohort)]),
                 "claim": f"{r.gene}: {r.verdict} for response to {r.arm} in {r.cohort}; {lead} ({numbers}"
-                f"{test if tested else ''}; {int(r.responders)} responders of {int(r.n)}): {r.verdict_reason} (looked at "
+                f"{test if tested else ''}; {int(r.responders)} responders of {int(r.n)}): {r.verdict_reason} "
+                f"(looked at "
                 f"because: {r.why}).",
             }
         )  # fmt: skip
@@ -132,7 +135,8 @@ def tumour_normal_claims(tumour_normal: pd.DataFrame, patients: pd.DataFrame | N
                 "source_rows": _origin(patients, [str(r.cohort)]),
                 "claim": f"{r.gene}: {lead} in {r.cohort} (log2 fold change {number(r.log2fc)}, 95 % interval "
                 f"{interval(r.ci_low, r.ci_high)}; moderated t = {r.statistic:.2f}, {equals('p', r.p_value)}, "
-                f"{equals('q', r.q_value)}; {r.design}, {r.n_tumour} and {r.n_normal}); by itself no sign of resistance.",
+                f"{equals('q', r.q_value)}; {r.design}, {r.n_tumour} and {r.n_normal}); by itself no sign of "
+                f"resistance.",
             }
         )  # fmt: skip
     return claim_table(rows)
@@ -153,7 +157,8 @@ def biomarker_claims(biomarkers: pd.DataFrame) -> pd.DataFrame:
             continue
         beside = ""
         if r.difference == r.difference:
-            beside = f"; against {r.reference} {number(r.difference)} ({equals('p', r.difference_p_value)}, both measured " \
+            beside = f"; against {r.reference} {number(r.difference)} ({equals('p', r.difference_p_value)}, both "
+            f"measured " \
                 f"in {int(r.n_compared)})"  # fmt: skip
         rows.append(
             {
@@ -162,7 +167,8 @@ def biomarker_claims(biomarkers: pd.DataFrame) -> pd.DataFrame:
                 "effect_unit": "AUC - 0.5 (higher in cases)", "ci_low": r.ci_low - 0.5, "ci_high": r.ci_high - 0.5,
                 "p_value": r.p_value, "q_value": r.q_value, "n": r.n_cases + r.n_controls, "status": r.status,
                 "analysis": "biomarkers", "source_table": r.source_table, "source_rows": r.source_rows,
-                "claim": f"{r.marker} in serum or tissue tells {r.cases} from {r.controls} with an AUC of {number(r.auc)} "
+                "claim": f"{r.marker} in serum or tissue tells {r.cases} from {r.controls} with an AUC of "
+                f"{number(r.auc)} "
                 f"(95 % interval {interval(r.ci_low, r.ci_high)}; DeLong {equals('p', r.p_value)}; {int(r.n_cases)} "
                 f"against {int(r.n_controls)}{beside}).",
             }

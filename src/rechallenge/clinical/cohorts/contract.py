@@ -12,7 +12,8 @@ from rechallenge.tables.contract import Column, Contract, place
 
 
 def readable_outcomes(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
-    """Events that are neither yes nor no, events without a time, responses that no rule knows, treatment after the end."""
+    """Events that are neither yes nor no, events without a time, responses that no rule knows, treatment after the
+    end."""
     for at, value in frame["event"].items():
         text = str(value).strip()
         if text and event_of(text) is None:

@@ -147,7 +147,9 @@ def _shapes(group: Group, names: list[str], z: Any, confidence: float) -> list[p
         if fitted.status[0] != cox.ESTIMATED:
             continue
         grid = np.linspace(*np.quantile(z[i], [0.02, 0.98]), 41)
-        away = cox.natural_spline(grid, 3, list(knots)) - cox.natural_spline(np.array([np.median(z[i])]), 3, list(knots))
+        away = cox.natural_spline(grid, 3, list(knots)) - cox.natural_spline(
+            np.array([np.median(z[i])]), 3, list(knots)
+        )
         effect = away @ fitted.coef[0]
         se = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", away, fitted.cov[0], away), 0))
         parts.append(

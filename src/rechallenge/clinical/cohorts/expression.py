@@ -20,6 +20,8 @@ NOT_VALUES = ("dataset", "feature", "_file", "_row")
 FEWEST = 5
 #: genes on either side by expression that a gene is compared with
 NEIGHBOURS = 250
+#: units whose logarithm is taken
+LINEAR = ("counts", "tpm", "fpkm", "cpm", "intensity", "area", "concentration")
 #: a gene measured in fewer of a cohort's patients than this share is left out of scans
 MEASURED = 0.8
 
@@ -58,9 +60,7 @@ def _means(values: Floats) -> Floats:
         return np.asarray(np.where(there, values, 0).sum(axis=1) / there.sum(axis=1), dtype=np.float64)
 
 
-def cohorts(
-    matrix: pd.DataFrame | None, samples: pd.DataFrame | None, patients: pd.DataFrame
-) -> dict[str, Expression]:
+def cohorts(matrix: pd.DataFrame | None, samples: pd.DataFrame | None, patients: pd.DataFrame) -> dict[str, Expression]:
     """The expression of every cohort of the long table of patients that has any, by cohort.
 
     A data set belongs to the cohort of its name (without regard to case), else to the one that shares most patients.
@@ -71,10 +71,7 @@ def cohorts(
     out: dict[str, Expression] = {}
     for dataset, sheet in samples.groupby("dataset", sort=True):
         rows = matrix[matrix["dataset"] == dataset]
-        named = [
-            patient_of(str(s), str(p))
-            for s, p in zip(sheet["sample"], _text(sheet, "patient"), strict=True)
-        ]
+        named = [patient_of(str(s), str(p)) for s, p in zip(sheet["sample"], _text(sheet, "patient"), strict=True)]
         cohort = next((c for c in members if c.casefold() == str(dataset).casefold()), None)
         if cohort is None:
             shared = {c: len(m & set(named)) for c, m in sorted(members.items()) if c not in out}
@@ -99,7 +96,10 @@ def _one(
     ordered = rows.sort_values("feature", kind="mergesort")
     values = ordered[list(sample)].to_numpy(dtype=np.float64)
     unit = next((u for u in _text(sheet, "unit") if u), "")
-    if unit in ("counts", "tpm", "intensity", "area"):
+    if unit == "counts":  # ranks over patients must not follow sequencing depth
+        total = np.nansum(values, axis=0)
+        values = values / np.where(total > 0, total, np.nan) * 1e6
+    if unit in LINEAR:
         values = np.log2(np.maximum(values, 0) + 1)
     tumours, of_tumours = _per_patient(values[:, ~normal], named[~normal])
     healthy, of_normal = _per_patient(values[:, normal], named[normal])

@@ -48,9 +48,10 @@ def _roc(data: pd.DataFrame, panel: str, columns: int, width: float) -> Any:
 
 @figure(
     title="ROC curves of response",
-    caption="Sensitivity and specificity of the expression of the first candidates for response, in each arm; the legend "
+    caption="Sensitivity and specificity of the expression of the first candidates for response, in each arm; the "
+    "legend "
     "gives the area with its 95 % interval (DeLong). Positive is high expression; an area below 0.5 means that "
-    "responders are lower.",
+    "responders are lower. Arms with fewer than five responders or others are shown and not tested.",
 )
 def response_roc(response_points: pd.DataFrame, response_scan: pd.DataFrame) -> Any:
     """One panel per cohort and arm, genes as colours."""
@@ -74,9 +75,12 @@ def response_roc(response_points: pd.DataFrame, response_scan: pd.DataFrame) -> 
 
 @figure(
     title="Waterfall of response",
-    caption="One bar per patient. Where the change of the tumour was measured: best change in per cent, sorted, coloured "
-    "by expression above or below the median of the arm; dashed: the limits of progression (+20 %) and partial response "
-    "(-30 %) of RECIST. Elsewhere: expression in standard deviations, sorted, coloured by response. At most six panels, "
+    caption="One bar per patient. Where the change of the tumour was measured: best change in per cent, sorted, "
+    "coloured "
+    "by expression above or below the median of the arm; dashed: the limits of progression (+20 %) and partial "
+    "response "
+    "(-30 %) of RECIST. Elsewhere: expression in standard deviations, sorted, coloured by response. At most six "
+    "panels, "
     "genes named beforehand first.",
 )
 def response_waterfall(response_points: pd.DataFrame) -> Any:
@@ -115,8 +119,8 @@ def response_waterfall(response_points: pd.DataFrame) -> Any:
         alt.Chart(data)
         .mark_bar(size=float(np.clip(100 / data["place"].max(), 0.8, 3)))
         .encode(
-            alt.X("place:Q", title=title, axis=alt.Axis(tickMinStep=1)), alt.Y("value:Q", title=y), alt.Y2("_draw_zero"),
-            colour, tooltip=["patient:N", "value:Q", "shade:N"],
+            alt.X("place:Q", title=title, axis=alt.Axis(tickMinStep=1)), alt.Y("value:Q", title=y),
+            alt.Y2("_draw_zero"), colour, tooltip=["patient:N", "value:Q", "shade:N"],
         )
     )  # fmt: skip
     layers = [bars]
@@ -131,7 +135,8 @@ def response_waterfall(response_points: pd.DataFrame) -> Any:
 
 @figure(
     title="ROC curves of serum biomarkers",
-    caption="Cases against each group of controls; the legend gives the area with its 95 % interval (DeLong). Positive is "
+    caption="Cases against each group of controls; the legend gives the area with its 95 % interval (DeLong). "
+    "Positive is "
     "a high value. At most six markers in three panels, those of largest area.",
 )
 def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> Any:
@@ -141,7 +146,9 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
     table = biomarkers[biomarkers["auc"].notna()].copy()
     if table.empty:
         return None
-    table["panel"] = (table["cohort"] + ": ").where(table["cohort"] != "", "") + table["cases"] + " vs " + table["controls"]
+    table["panel"] = (
+        (table["cohort"] + ": ").where(table["cohort"] != "", "") + table["cases"] + " vs " + table["controls"]
+    )
     best = table.assign(_a=-(table["auc"] - 0.5).abs()).sort_values(["_a", "marker"], kind="mergesort")
     markers = list(dict.fromkeys(best["marker"]))[:6]
     panels = list(dict.fromkeys(table["panel"]))[:3]
@@ -161,8 +168,10 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
 
 @figure(
     title="Subgroups",
-    caption="Hazard ratio per standard deviation in every level of each subgroup factor (events of patients), with the p "
-    "of the interaction; a difference between two levels is claimed by that p alone. At most two genes and two factors.",
+    caption="Hazard ratio per standard deviation in every level of each subgroup factor (events of patients), with "
+    "the p "
+    "of the interaction; a difference between two levels is claimed by that p alone. At most two genes and two "
+    "factors.",
 )
 def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) -> Any:
     """All levels of the first two factors for the first two genes."""
@@ -179,7 +188,7 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
         f"{r.gene}, {r.factor}: {r.level} ({int(r.events)} of {int(r.n)}), {plain_p(r.interaction_p_value)}"
         for r in table.itertuples()
     ]
-    if table["cohort"].nunique() > 1:
+    if len(set(table["cohort"])) > 1:
         table["label"] = table["cohort"] + ", " + table["label"]
     order = {g: i for i, g in enumerate(genes)}
     table = table.sort_values(["gene", "factor", "level"], key=lambda c: c.map(order) if c.name == "gene" else c,
@@ -190,7 +199,8 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
 
 @figure(
     title="Definitions of one property",
-    caption="Patients counted by each pair of definitions of one property (yes or no); where both columns should say the "
+    caption="Patients counted by each pair of definitions of one property (yes or no); where both columns should say "
+    "the "
     "same, the off-diagonal counts are patients classed differently.",
 )
 def definition_table(definition_conflicts: pd.DataFrame) -> Any:

@@ -42,7 +42,8 @@ def _methods(survival_fits: pd.DataFrame, confounders: tuple[str, ...], draws: i
     more = f"; a second model held {', '.join(confounders)} where there were at least {PER_VARIABLE} events per " \
         f"coefficient ({PEDUZZI})" if confounders else ""  # fmt: skip
     return (
-        f"Each candidate was examined in each cohort by Cox regression ({COX}): a natural cubic spline of three degrees "
+        f"Each candidate was examined in each cohort by Cox regression ({COX}): a natural cubic spline of three "
+        f"degrees "
         "of freedom against a straight line (likelihood ratio), an exact score test of proportional hazards over 1 - "
         f"Kaplan-Meier ({GRAMBSCH}), and where that failed the difference in restricted mean survival time between the "
         f"halves by expression ({RMST}). Cut-points carry the p-value of the maximally selected log-rank statistic by "
@@ -51,9 +52,7 @@ def _methods(survival_fits: pd.DataFrame, confounders: tuple[str, ...], draws: i
     )
 
 
-@analysis(
-    title="Candidates in each cohort", reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI), methods=_methods
-)
+@analysis(title="Candidates in each cohort", reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI), methods=_methods)
 def survival_fits(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame,
@@ -233,9 +232,7 @@ def _restricted(group: Group, z: Floats, zcrit: float) -> dict[str, Any]:
     time, event = rows["time"].to_numpy(float), rows["event"].to_numpy(float)
     horizon = float(min(time[high].max(), time[~high].max()))
     entry = group.entry
-    parts = [
-        survival.rmst(time[m], event[m], horizon, None if entry is None else entry[m]) for m in (high, ~high)
-    ]
+    parts = [survival.rmst(time[m], event[m], horizon, None if entry is None else entry[m]) for m in (high, ~high)]
     difference = parts[0][0] - parts[1][0]
     se = float(np.hypot(parts[0][1], parts[1][1]))
     return {

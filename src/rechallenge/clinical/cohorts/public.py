@@ -163,7 +163,12 @@ def raw_file(name: str) -> Path | None:
 
 
 def _written(
-    folder: Path, cohort: str, patients: pd.DataFrame, values: pd.DataFrame | None, sheet: pd.DataFrame | None, unit: str
+    folder: Path,
+    cohort: str,
+    patients: pd.DataFrame,
+    values: pd.DataFrame | None,
+    sheet: pd.DataFrame | None,
+    unit: str,
 ) -> Written:
     stem = re.sub(r"[^A-Za-z0-9-]+", "_", cohort)
     first = [c.name for c in PATIENTS.columns if c.name in patients]
@@ -180,7 +185,9 @@ def _written(
         f'unit = "{unit}", name = "{cohort}" }}\n'
     )
     n = int(patients["patient"].nunique())
-    return Written(files["patients.csv"], files["expression.tsv"], files["samples.csv"], n, len(values), "[tables]\n" + said)
+    return Written(
+        files["patients.csv"], files["expression.tsv"], files["samples.csv"], n, len(values), "[tables]\n" + said
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -194,7 +201,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--column", action="append", default=[], metavar="NAME=CHARACTERISTIC")
     given = parser.parse_args(arguments)
     columns = dict(c.split("=", 1) for c in given.column)
-    done = write(given.source, given.study, cohort=given.cohort, columns=columns, platform=given.platform, unit=given.unit)
+    done = write(
+        given.source, given.study, cohort=given.cohort, columns=columns, platform=given.platform, unit=given.unit
+    )
     print(f"{done.n_patients} patients, {done.n_genes} genes. Lines for study.toml:\n{done.study_lines}")
 
 

@@ -51,7 +51,8 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
     pooled = "" if m is None else counted(int((m["k"] > 1).sum()), "gene was", "genes were") + " pooled over cohorts"
     return [
         (1, "Introduction", "Markers, objectives, hypotheses", genes, PARTLY),
-        (2, "Patients", "Source, characteristics, inclusion", f"{cohorts}; recorded: {listed(extras(people), 20)}", PARTLY),
+        (2, "Patients", "Source, characteristics, inclusion", f"{cohorts}; recorded: "
+        f"{listed(extras(people), 20)}", PARTLY),
         (3, "Patients", "Treatments and how they were chosen", listed(treated) or "none recorded", PARTLY),
         (4, "Specimens", "Material, preservation, storage", "", AUTHORS),
         (5, "Assay", "Method, protocol, blinding", "", AUTHORS),
@@ -61,11 +62,13 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
         (9, "Design", "Sample size, detectable effect", f"hazard ratio per SD with 80 % power: {detect}", FILLED),
         (10, "Analysis", "Statistical methods, model building, missing data, assumptions", "see the methods paragraph; "
          "complete cases; " + checks, FILLED),
-        (11, "Analysis", "Cut-points", "none was used for a claim; the marker is continuous, halves are for display and "
+        (11, "Analysis", "Cut-points", "none was used for a claim; the marker is continuous, halves are for display "
+        "and "
          "the best cut-point carries the price of the search", FILLED),
         (12, "Results", "Flow of patients, events", events, FILLED),
         (13, "Results", "Distribution of characteristics, missing values", gone or "none missing", FILLED),
-        (14, "Results", "Marker against standard variables", "" if s is None else "correlation with proliferation: " + _r(s),
+        (14, "Results", "Marker against standard variables", "" if s is None else "correlation with proliferation: "
+        "" + _r(s),
          PARTLY),
         (15, "Results", "Univariable estimates", uni, FILLED),
         (16, "Results", "Multivariable estimates", multi or (f"not fitted; declared: {confounders}" if confounders else
@@ -105,9 +108,7 @@ def _verdicts(s: pd.DataFrame) -> str:
     return "verdicts: " + listed(f"{v} {n}" for v, n in one["verdict"].value_counts().sort_index().items())
 
 
-@analysis(
-    title="REMARK checklist", reference=REMARK_DOI, methods=f"The study is reported along REMARK ({REMARK_DOI})."
-)
+@analysis(title="REMARK checklist", reference=REMARK_DOI, methods=f"The study is reported along REMARK ({REMARK_DOI}).")
 def remark(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame | None = None,

@@ -14,7 +14,12 @@ from scipy import special
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.candidates import where_measured
 from rechallenge.clinical.cohorts.expression import (
-    Expression, cohorts, leading_components, patterns, percentiles, proliferation, rank_normal,
+    Expression,
+    cohorts,
+    leading_components,
+    patterns,
+    percentiles,
+    rank_normal,
 )  # fmt: skip
 from rechallenge.clinical.cohorts.people import individuals, long
 from rechallenge.clinical.cohorts.verdicts import NOT, SPECIFIC, SUGGESTIVE, SUPPORTED, UNTESTED
@@ -120,13 +125,22 @@ def _scan_arm(arm: Arm, confidence: float) -> pd.DataFrame:
         parts.append(
             pd.DataFrame(
                 {
-                    "gene": arm.genes[members], "kind": "gene", "cohort": arm.cohort, "arm": arm.arm, "n": len(labels),
-                    "responders": a.n_cases, "auc": a.auc, "auc_variance": a.variance, "ci_low": a.ci_low,
-                    "ci_high": a.ci_high, "statistic": a.z,
-                    "p_value": np.where(good & arm.testable, a.p, np.nan), "status": status,
+                    "gene": arm.genes[members],
+                    "kind": "gene",
+                    "cohort": arm.cohort,
+                    "arm": arm.arm,
+                    "n": len(labels),
+                    "responders": a.n_cases,
+                    "auc": a.auc,
+                    "auc_variance": a.variance,
+                    "ci_low": a.ci_low,
+                    "ci_high": a.ci_high,
+                    "statistic": a.z,
+                    "p_value": np.where(good & arm.testable, a.p, np.nan),
+                    "status": status,
                     "reason": np.where(~good, "no spread", "" if arm.testable else few),
                 }
-            )  # fmt: skip
+            )
         )
     return pd.concat(parts, ignore_index=True)
 
@@ -164,9 +178,7 @@ def response(
     found = list(arms(table, cohorts(patient_expression, patient_expression_samples, table)))
     controls = {a.cohort: a for a in found if a.control}
     treated = [a for a in found if not a.control]
-    rows = [
-        row for a in treated for row in _of_arm(a, controls.get(a.cohort), clinical_candidates, alpha, draws, seed)
-    ]
+    rows = [row for a in treated for row in _of_arm(a, controls.get(a.cohort), clinical_candidates, alpha, draws, seed)]
     if not rows:
         raise NotApplicable("no candidate is measured in a treated arm with responders and non-responders")
     out = pd.DataFrame(rows)
@@ -288,7 +300,8 @@ def verdict(rows: pd.DataFrame, alpha: float, confidence: float) -> tuple[str, s
         kept = "still tells them apart beside it" if held else "adds nothing to it"
         first = flagged.iloc[0]
         reasons.append(
-            f"component {first['component']} ({100 * first['component_share']:.0f} % of the variance) already separates "
+            f"component {first['component']} ({100 * first['component_share']:.0f} % of the variance) already "
+            f"separates "
             f"the labels; the gene {kept}"
         )
     predictive = tested["interaction_p_value"].dropna()

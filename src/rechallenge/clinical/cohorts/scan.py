@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.expression import Expression, cohorts, patterns, percentiles, rank_normal
-from rechallenge.clinical.cohorts.people import ALL, Group, as_covariate, groups, long
+from rechallenge.clinical.cohorts.people import Group, as_covariate, groups, long
 from rechallenge.faults import NotApplicable
 from rechallenge.stats import cox, meta
 from rechallenge.stats.multiplicity import bh
@@ -63,7 +63,9 @@ def _rows(group: Group, fits: cox.Fits, zcrit: float) -> dict[str, Any]:
         }  # fmt: skip
 
 
-def scan_group(group: Group, genes: NDArray[np.object_], values: NDArray[np.float64], confidence: float) -> pd.DataFrame:
+def scan_group(
+    group: Group, genes: NDArray[np.object_], values: NDArray[np.float64], confidence: float
+) -> pd.DataFrame:
     """One Cox model per gene: `values` (genes, n) in the order of the group's rows."""
     from scipy import special
 
@@ -92,15 +94,14 @@ def _scan_methods(survival_scan: pd.DataFrame, confidence: float, **_: Any) -> s
     return (
         f"In each of {len(of)} combinations of cohort, endpoint and patients, every gene was taken as normal scores of "
         "its ranks in standard deviations and fitted by Cox regression with Efron's treatment of ties "
-        f"({COX}, {EFRON}); p is that of the likelihood-ratio test, adjusted over all genes after Benjamini and Hochberg "
+        f"({COX}, {EFRON}); p is that of the likelihood-ratio test, adjusted over all genes after Benjamini and "
+        f"Hochberg "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x). The percentile of a gene is its rank by the size of its statistic "
         f"among genes of similar expression, because a large part of all genes is prognostic ({RANDOM})."
     )
 
 
-@analysis(
-    title="Survival and the expression of every gene", reference=(COX, EFRON, RANDOM), methods=_scan_methods
-)
+@analysis(title="Survival and the expression of every gene", reference=(COX, EFRON, RANDOM), methods=_scan_methods)
 def survival_scan(
     patients: pd.DataFrame,
     patient_expression: pd.DataFrame | None = None,
@@ -151,7 +152,9 @@ def _of_group(
         own, values = marker_values(group, marker)
         if own.n >= 5 and own.events:
             found = scan_group(own, np.array([marker], dtype=object), values, confidence)
-            among = parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
+            among = (
+                parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
+            )
             share = 100 * float(np.mean(among < abs(found["statistic"].iloc[0]))) if len(among) else np.nan
             q = found["p_value"]
             extra = {"kind": "marker", "level": np.nan, "percentile": share, "matched": False, "q_value": q}
@@ -159,18 +162,21 @@ def _of_group(
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCAN))
 
 
-def pooled(scan: pd.DataFrame, effect: str, se: str, confidence: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def pooled(scan: pd.DataFrame, effect: str, se: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Genes x cohorts tables of effects and standard errors of one endpoint and subset, sorted by name."""
-    wide = {c: scan.pivot(index="gene", columns="cohort", values=c).sort_index() for c in (effect, se)}
+    wide = {c: scan.pivot_table(index="gene", columns="cohort", values=c).sort_index() for c in (effect, se)}
     return wide[effect], wide[se]
 
 
 def _meta_methods(survival_meta: pd.DataFrame, **_: Any) -> str:
     most = int(survival_meta["k"].max()) if len(survival_meta) else 0
+    if most < 2:
+        return f"Only one cohort has {FEWEST_EVENTS} events or more, so nothing was pooled."
     return (
         f"Log hazard ratios per standard deviation were pooled over up to {most} cohorts with at least "
         f"{FEWEST_EVENTS} events each by a random-effects model (REML, {REML}) with Hartung-Knapp intervals and tests "
-        f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals (doi:10.1136/bmjopen-2015-010247) and leaving "
+        f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals "
+        f"(doi:10.1136/bmjopen-2015-010247) and leaving "
         "out each cohort in turn."
     )
 
@@ -195,7 +201,7 @@ def survival_meta(
 
 
 def _meta_of(rows: pd.DataFrame, fits: pd.DataFrame | None, confidence: float) -> pd.DataFrame:
-    effect, se = pooled(rows, "coef", "se", confidence)
+    effect, se = pooled(rows, "coef", "se")
     y, s = effect.to_numpy(float), se.to_numpy(float)
     r = meta.pool(y, s, floor=True, confidence=confidence)
     first = rows.drop_duplicates("gene").set_index("gene").reindex(effect.index)
@@ -251,7 +257,7 @@ def _adjusted(table: pd.DataFrame, rows: pd.DataFrame, fits: pd.DataFrame | None
     ]  # fmt: skip
     if mine.empty:
         return table
-    effect, se = pooled(mine, "proliferation_coef", "proliferation_se", confidence)
+    effect, se = pooled(mine, "proliferation_coef", "proliferation_se")
     r = meta.pool(effect.to_numpy(float), se.to_numpy(float), floor=True, confidence=confidence)
     own = pd.DataFrame(
         {"adjusted_hr": np.exp(r.effect), "adjusted_ci_low": np.exp(r.ci_low), "adjusted_ci_high": np.exp(r.ci_high),

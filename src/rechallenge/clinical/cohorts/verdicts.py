@@ -2,9 +2,9 @@
 
 Supported needs all of: two or more cohorts with 20 events each; a pooled effect (three or more cohorts: p below alpha
 by Hartung and Knapp; two: each below alpha in the same direction); the same direction whichever cohort is left out; an
-effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of the genes of similar expression. One
-cohort is never support. A gene that the scan itself picked out must pass on its q-value in one cohort, and be seen in
-another than its strongest where there are several.
+effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of
+the genes of similar expression. One cohort is never support. A gene that the scan itself picked out must pass on its
+q-value in one cohort, and be seen in another than its strongest where there are several.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def shown(pooled: Any, own: pd.DataFrame, selected: bool, alpha: float) -> tuple
         if not same:
             return False, "the two cohorts point in opposite directions"
         values = " and ".join(number(v, 2) for v in p)
-        said = f"both cohorts show it (p = {values})" if good else f"not each of the two cohorts shows it (p = {values})"
+        said = (
+            f"both cohorts show it (p = {values})" if good else f"not each of the two cohorts shows it (p = {values})"
+        )
         return good, said
     good, said = bool(pooled.p_value < alpha), f"{pooled.k} cohorts: {equals('p', pooled.p_value)}"
     if good and selected:
@@ -123,9 +125,9 @@ def _confounded(own: pd.DataFrame, alpha: float) -> tuple[bool, str]:
 
 def _methods(survival: pd.DataFrame, alpha: float, **_: Any) -> str:
     return (
-        f"A gene was called supported only where two or more cohorts with {FEWEST_EVENTS} events each showed it (pooled "
-        f"p < {alpha:g} by Hartung and Knapp for three or more cohorts, each of two cohorts otherwise), in one direction "
-        "whichever cohort was left out, also with proliferation in the model, and stronger than "
+        f"A gene was called supported only where two or more cohorts with {FEWEST_EVENTS} events each showed it "
+        f"(pooled p < {alpha:g} by Hartung and Knapp for three or more cohorts, each of two cohorts otherwise), in "
+        "one direction whichever cohort was left out, also with proliferation in the model, and stronger than "
         f"{SPECIFIC:g} % of genes of similar expression."
     )
 

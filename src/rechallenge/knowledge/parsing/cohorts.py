@@ -1,4 +1,5 @@
-"""Public cohorts of patients: GEO series matrices, cBioPortal's clinical data, UCSC Xena, the TCGA clinical resource."""
+"""Public cohorts of patients: GEO series matrices, cBioPortal's clinical data, UCSC Xena, the TCGA clinical
+resource."""
 
 from __future__ import annotations
 
