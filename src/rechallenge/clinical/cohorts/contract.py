@@ -34,7 +34,7 @@ def readable_outcomes(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
         yield Fault(
             "response", "this response is neither CR/PR (or responder) nor SD/PD (or non-responder); it counts as not "
             "known.", "Write CR, PR, SD, PD, responder or non-responder.", column="response",
-            value=str(frame.loc[odd[0], "response"])[:60], severity="warning", count=len(odd), **place(frame, odd[0]),
+            value=str(frame["response"][odd[0]])[:60], severity="warning", count=len(odd), **place(frame, odd[0]),
         )  # fmt: skip
     late = frame.index[timed & (frame["treatment_start"] >= frame["time"])]
     if len(late):
@@ -52,7 +52,7 @@ def one_row_each(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     for at in twice[:20]:
         yield Fault(
             "patient-twice", "this patient has another row for the same endpoint.",
-            "Keep one row per patient and endpoint.", column="patient", value=str(frame.loc[at, "patient"]),
+            "Keep one row per patient and endpoint.", column="patient", value=str(frame["patient"][at]),
             **place(frame, at),
         )  # fmt: skip
 
