@@ -3,7 +3,8 @@
 Usage: python -m benchmarks.cox [GENES]
 
 The loop is timed on as many genes as fit into about half a minute and scaled up; both use one process. Agreement is the
-largest difference, relative to the size (at least 0.05), of coefficient, standard error and likelihood-ratio statistic on those genes.
+largest difference, relative to the size (at least 0.05), of coefficient, standard error and likelihood-ratio statistic
+on those genes.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def design(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, pd.S
                 parts[name] = (kept - kept.mean()) / spread
             continue
         counts = {str(v): int(n) for v, n in kept.value_counts().items()}
-        levels = sorted(counts, key=lambda v: (-counts[v], v))  # noqa: B023  sorted at once
+        levels = sorted(counts, key=lambda v: (-counts[v], v))
         for level in levels[1:]:
             parts[f"{name}: {level}"] = (kept == level).astype(float)
     return pd.DataFrame(parts, index=rows.index[complete]), complete
