@@ -322,7 +322,7 @@ def transformed(at: Risk, transform: Transform) -> Floats:
     if transform == "rank":
         return at.rank
     kept = np.cumprod(1 - at.deaths / at.at_risk)
-    return np.concatenate([[0.0], 1 - kept[:-1]]) if len(kept) else kept
+    return np.asarray(np.concatenate([[0.0], 1 - kept[:-1]])[: len(kept)], dtype=np.float64)
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,8 @@ def best_cut(
 
     def largest(rows: Floats) -> Floats:
         """(..., n) scores in the order of x -> the standardised statistics (..., cuts)."""
-        return np.abs(np.cumsum(rows, axis=-1)[..., sizes - 1] - sizes * centre) / sd
+        away = np.abs(np.cumsum(rows, axis=-1)[..., sizes - 1] - sizes * centre) / sd
+        return np.asarray(away, dtype=np.float64)
 
     found = largest(scores[order])
     at = int(np.argmax(found))

@@ -56,7 +56,8 @@ def kaplan_meier(
         low, high = survival ** np.exp(-reach), survival ** np.exp(reach)
     unknown = (survival == 1) | (survival == 0)
     low[unknown], high[unknown] = np.nan, np.nan
-    return Curve(at, survival, low, high, at_risk, deaths, lost, variance)
+    parts = (at, survival, low, high, at_risk, deaths, lost, variance)
+    return Curve(*(np.asarray(v, dtype=np.float64) for v in parts))
 
 
 def quantile(curve: Curve, p: float = 0.5) -> tuple[float, float, float]:

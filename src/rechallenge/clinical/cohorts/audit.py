@@ -198,7 +198,7 @@ def definition_conflicts(
     rows = []
     named = definitions or {}
     for cohort, own in people.groupby("cohort", sort=True):
-        columns = {n: b for n in extras(own) if (b := as_binary(own[n])) is not None}
+        columns = {n: found for n in extras(own) if (found := as_binary(own[n])) is not None}
         subjects = {k: [c for c in v if c in columns] for k, v in named.items()} if named else _subjects(columns)
         for subject, members in sorted(subjects.items()):
             for a, b in itertools.combinations(members, 2):

@@ -73,9 +73,9 @@ def clinical_candidates(
             if gene.upper() in known:
                 take(gene, f"{TARGET} {drug}", False)
     share = top if len(scans) == 1 else top // 2
-    for name, s in (("survival", survival_scan), ("response", response_scan)):
-        if s is not None and len(s):
-            for rank, gene in enumerate(strongest(s, share), start=1):
+    for name, one in (("survival", survival_scan), ("response", response_scan)):
+        if one is not None and len(one):
+            for rank, gene in enumerate(strongest(one, share), start=1):
                 take(gene, f"{TOP} of {name} (rank {rank})", True)
     return pd.DataFrame(list(rows.values()), columns=["gene", "kind", "why", "selected", "measured"])
 

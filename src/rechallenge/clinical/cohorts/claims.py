@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims
-from rechallenge.clinical.cohorts.people import ALL, order_of
+from rechallenge.clinical.cohorts.people import ALL, each, order_of
 from rechallenge.clinical.cohorts.verdicts import NOT, UNTESTED
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
@@ -41,7 +41,7 @@ def survival_claims(
     pooled: dict[str, Any] = {}
     if survival_meta is not None:
         mine = survival_meta[(survival_meta["endpoint"] == endpoint) & (survival_meta["subset"] == ALL)]
-        pooled = {r.gene: r for r in mine.itertuples()}
+        pooled = {r.gene: r for r in each(mine)}
     rows = []
     for gene, own in genes.groupby("gene", sort=False):
         rows.append(_survival(str(gene), own, pooled.get(str(gene)), endpoint, patients))
@@ -92,7 +92,7 @@ def _survival(
 def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per gene, cohort and treated arm. High in non-responders is +1 (goes with resistance)."""
     rows = []
-    for r in response.itertuples():
+    for r in each(response):
         tested = r.status == "estimated"
         settled = r.verdict not in (NOT, UNTESTED)
         side = "responders" if r.auc > 0.5 else "non-responders"
@@ -122,7 +122,7 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
 def tumour_normal_claims(tumour_normal: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per gene and cohort; being higher in tumour says nothing of resistance, so the direction is 0."""
     rows = []
-    for r in tumour_normal.itertuples():
+    for r in each(tumour_normal):
         side = "higher in tumour" if r.log2fc > 0 else "lower in tumour"
         lead = side if r.q_value < 0.05 else "no difference between tumour and normal tissue shown"
         rows.append(
@@ -152,7 +152,7 @@ def biomarker_claims(biomarkers: pd.DataFrame) -> pd.DataFrame:
     known = dict(zip(names, resolve.genes(names)["gene"], strict=True)) if names else {}
     better = dict(zip(names, symbols(names), strict=True))
     rows = []
-    for r in biomarkers.itertuples():
+    for r in each(biomarkers):
         if not known.get(r.marker) or r.auc != r.auc:
             continue
         beside = ""
@@ -184,7 +184,7 @@ def cell_association_claims(cell_association: pd.DataFrame, patient_cells: pd.Da
     names = sorted(set(cell_association["marker"]))
     known = dict(zip(names, resolve.genes(names)["gene"], strict=True)) if names else {}
     rows = []
-    for r in cell_association.itertuples():
+    for r in each(cell_association):
         if not known.get(r.marker):
             continue
         tested = r.status == "estimated"

@@ -9,7 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.clinical.cohorts.display import HIGH, LOW, drawn
-from rechallenge.clinical.cohorts.people import ALL, order_of
+from rechallenge.clinical.cohorts.people import ALL, each, order_of
 from rechallenge.report.words import number
 
 #: panels of one figure, genes of one forest
@@ -165,7 +165,7 @@ def survival_forest(
         if survival_meta is not None:
             mine = survival_meta[survival_meta["gene"] == gene]
             mine = mine[(mine["endpoint"] == endpoint) & (mine["subset"] == ALL)]
-            pooled = next(mine.itertuples(), None)
+            pooled = next(each(mine), None)
         charts.append((gene, _pooled_rows(rows[rows["gene"] == gene], pooled)))
     if not charts:
         return None

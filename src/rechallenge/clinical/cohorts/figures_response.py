@@ -9,6 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.clinical.cohorts.figures import plain_p
+from rechallenge.clinical.cohorts.people import each
 from rechallenge.stats import roc
 
 PANELS = 6
@@ -153,7 +154,7 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
     markers = list(dict.fromkeys(best["marker"]))[:6]
     panels = list(dict.fromkeys(table["panel"]))[:3]
     parts = []
-    for r in table[table["marker"].isin(markers) & table["panel"].isin(panels)].itertuples():
+    for r in each(table[table["marker"].isin(markers) & table["panel"].isin(panels)]):
         own = biomarkers_table[
             (biomarkers_table["cohort"] == r.cohort) & (biomarkers_table["marker"] == r.marker)
             & biomarkers_table["group"].isin([r.cases, r.controls])
@@ -186,7 +187,7 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
         return None
     table["label"] = [
         f"{r.gene}, {r.factor}: {r.level} ({int(r.events)} of {int(r.n)}), {plain_p(r.interaction_p_value)}"
-        for r in table.itertuples()
+        for r in each(table)
     ]
     if len(set(table["cohort"])) > 1:
         table["label"] = table["cohort"] + ", " + table["label"]
@@ -211,7 +212,7 @@ def definition_table(definition_conflicts: pd.DataFrame) -> Any:
         return None
     table = definition_conflicts.head(8)
     rows = []
-    for r in table.itertuples():
+    for r in each(table):
         n = r.both_yes + r.only_a + r.only_b + r.both_no
         for what, count in (("both yes", r.both_yes), ("only the first", r.only_a), ("only the second", r.only_b),
                             ("both no", r.both_no)):  # fmt: skip

@@ -57,6 +57,11 @@ class Group:
         return Group(self.cohort, self.endpoint, self.subset, self.rows[kept], self.delayed)
 
 
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
+
+
 def extras(patients: pd.DataFrame) -> list[str]:
     """Columns of the table that only this study has."""
     return [c for c in patients.columns if c not in KNOWN]

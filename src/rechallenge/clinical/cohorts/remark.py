@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.clinical.cohorts.people import extras, individuals, long
+from rechallenge.clinical.cohorts.people import each, extras, individuals, long
 from rechallenge.report.words import counted, listed, number
 
 REMARK_DOI = "doi:10.1038/sj.bjc.6602678"
@@ -23,19 +23,19 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
     treated = sorted({t for t in people["treatment"] if t})
     events = "" if s is None else "; ".join(
         f"{r.cohort}, {r.endpoint}, {r.subset}: {r.n} patients, {r.events} events"
-        for r in s.drop_duplicates(["cohort", "endpoint", "subset"]).itertuples()
+        for r in each(s.drop_duplicates(["cohort", "endpoint", "subset"]))
     )  # fmt: skip
     follow = "" if audit is None else "; ".join(
         f"{r.cohort}, {r.endpoint}: {number(r.value)} {r.unit} ({number(r.low)} to {number(r.high)})"
-        for r in audit[audit["item"] == "median follow-up"].itertuples()
+        for r in each(audit[audit["item"] == "median follow-up"])
     )  # fmt: skip
     gone = "" if audit is None else "; ".join(
         f"{r.cohort}: {r.item[9:]} {int(r.value)}"
-        for r in audit[audit["item"].str.startswith("missing: ") & (audit["value"] > 0)].itertuples()
+        for r in each(audit[audit["item"].str.startswith("missing: ") & (audit["value"] > 0)])
     )  # fmt: skip
     detect = "" if audit is None else "; ".join(
         f"{r.cohort}, {r.endpoint}{', ' + r.text.split(',')[0] if r.text else ''}: {number(r.value)}"
-        for r in audit[audit["item"] == "detectable hazard ratio per SD"].itertuples()
+        for r in each(audit[audit["item"] == "detectable hazard ratio per SD"])
     )  # fmt: skip
     genes = "" if c is None else f"{listed(c['gene'], 12)}; why each: {listed(sorted({_kind(w) for w in c['why']}))}"
     zero = listed(sorted({z for z in people["time_zero"] if z}))
@@ -100,7 +100,7 @@ def _ratios(s: pd.DataFrame, prefix: str, most: int = 12) -> str:
 
 def _r(s: pd.DataFrame) -> str:
     there = s[s["proliferation_r"].notna()]
-    return listed((f"{r.gene} {r.proliferation_r:.2f}" for r in there.itertuples()), 12) or "not computed"
+    return listed((f"{r.gene} {r.proliferation_r:.2f}" for r in each(there)), 12) or "not computed"
 
 
 def _verdicts(s: pd.DataFrame) -> str:

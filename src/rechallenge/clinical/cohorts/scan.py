@@ -148,17 +148,14 @@ def _of_group(
             percentile, matched = percentiles(strength, level)
             q = bh(found["p_value"])
             parts.append(found.assign(kind="gene", level=level, percentile=percentile, matched=matched, q_value=q))
+    among = parts[0]["statistic"].abs().dropna().to_numpy(float) if parts else np.zeros(0)
     for marker in sorted(set(markers)):
         own, values = marker_values(group, marker)
         if own.n >= 5 and own.events:
             found = scan_group(own, np.array([marker], dtype=object), values, confidence)
-            among = (
-                parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
-            )
             share = 100 * float(np.mean(among < abs(found["statistic"].iloc[0]))) if len(among) else np.nan
-            q = found["p_value"]
-            extra = {"kind": "marker", "level": np.nan, "percentile": share, "matched": False, "q_value": q}
-            parts.append(found.assign(**extra))
+            found = found.assign(kind="marker", level=np.nan, percentile=share, matched=False)
+            parts.append(found.assign(q_value=found["p_value"]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCAN))
 
 
@@ -194,7 +191,8 @@ def survival_meta(
     out = []
     usable = survival_scan[survival_scan["status"] == "estimated"]
     for (endpoint, subset), rows in usable.groupby(["endpoint", "subset"], sort=True):
-        out.append(_meta_of(rows, survival_fits, confidence).assign(endpoint=endpoint, subset=subset))
+        found = _meta_of(rows, survival_fits, confidence)
+        out.append(found.assign(endpoint=str(endpoint), subset=str(subset)))
     if not out:
         raise NotApplicable(f"no cohort has {FEWEST_EVENTS} events, so there is nothing to pool")
     return pd.concat(out, ignore_index=True).loc[:, list(META)]

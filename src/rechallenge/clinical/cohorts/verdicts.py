@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.fits import FITS
+from rechallenge.clinical.cohorts.people import each
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS
 from rechallenge.report.words import equals, number
 from rechallenge.stats.meta import pool
@@ -149,10 +150,10 @@ def survival(
     more = survival_scan[[*keys, "q_value", "percentile", "matched"]]
     out = survival_fits.merge(more, on=keys, how="left", sort=False)
     out = out.merge(clinical_candidates[["gene", "kind", "why", "selected"]], on=["gene", "kind"], how="left")
-    pooled = {} if survival_meta is None else {
-        (r.gene, r.kind, r.endpoint, r.subset): r for r in survival_meta.itertuples()
+    pooled: dict[Any, Any] = {} if survival_meta is None else {
+        (r.gene, r.kind, r.endpoint, r.subset): r for r in each(survival_meta)
     }  # fmt: skip
-    said: dict[tuple[str, ...], tuple[str, str]] = {}
+    said: dict[Any, tuple[str, str]] = {}
     group = ["gene", "kind", "endpoint", "subset"]
     for key, rows in out.groupby(group, sort=False):
         own = rows[rows["status"] == "estimated"]
