@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import pkgutil
 import sys
 from pathlib import Path
 
-NAMES = ("startup", "study", "curves", "coverage_curves", "synergy", "cox", "agreement")
+import benchmarks
+
+NAMES = tuple(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
 
 
 def main(names: list[str]) -> None:
+    """Run each; one whose `main` takes a folder is given the reference data, and said to need it where it is absent."""
+    shared = Path(__file__).resolve().parents[2] / "shared"
     for name in names or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
         print(f"\n== {name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
-        if name != "agreement":
+        needs = [p for p in inspect.signature(module.main).parameters.values() if p.default is p.empty]
+        if not needs:
             module.main()
-            continue
-        folder = Path(__file__).resolve().parents[2] / "shared"
-        if folder.is_dir():
-            module.main(folder)
+        elif shared.is_dir():
+            module.main(shared)
         else:
             print("needs the reference data folder ../shared, which is not distributed with the project")
 

@@ -112,8 +112,8 @@ class _Blocks:
 
     def k(self, ratio: Floats) -> tuple[Floats, Floats]:
         """T = (I + A R)^-1 and K = R T, both [n, q, q], so that V^-1 = I - Z K Z' for V = I + Z R Z'."""
-        t = np.linalg.inv(np.eye(len(ratio)) + self.a @ ratio)
-        return t, ratio @ t
+        t = np.asarray(np.linalg.inv(np.eye(len(ratio)) + self.a @ ratio), dtype=np.float64)
+        return t, np.asarray(ratio @ t, dtype=np.float64)
 
 
 def _sums(values: Floats, group: NDArray[np.intp], n: int) -> Floats:
@@ -199,7 +199,7 @@ def _solve(theta: Floats, m: _Blocks, c: Floats, xy: Floats, yy: float) -> tuple
     xvx = m.xx - flat.T @ kb
     xvy = xy - kb.T @ c.ravel()
     yvy = yy - float(np.sum(c * (k @ c[:, :, None])[:, :, 0]))
-    beta = np.linalg.solve(xvx, xvy)
+    beta = np.asarray(np.linalg.solve(xvx, xvy), dtype=np.float64)
     return t, k, beta, max(yvy - float(beta @ xvy), 1e-300), xvx
 
 
@@ -294,7 +294,7 @@ def slopes(y: ArrayLike, t: ArrayLike, subjects: Sequence[object] | NDArray[np.o
     return {str(name): float(v) for name, v in zip(names[known], value, strict=True)}
 
 
-def welch(groups: Sequence[Sequence[float]], weights: Sequence[float], confidence: float = 0.95) -> Estimate:
+def welch(groups: Sequence[Sequence[float] | Floats], weights: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Contrast of group means with separate variances and Satterthwaite's degrees of freedom; groups of weight 0 are
     not asked. NaN for the test where a group that counts has fewer than two values."""
     used = [(np.asarray(g, dtype=float), w) for g, w in zip(groups, weights, strict=True) if w != 0]

@@ -16,7 +16,7 @@ WIDE = "rechallenge.assays.tumours.reading:read_days"
 
 
 def _warning(code: str, message: str, remedy: str, frame: pd.DataFrame, at: object, **more: object) -> Fault:
-    return Fault(code, message, remedy, severity="warning", **{**place(frame, at), **more})  # type: ignore[arg-type]
+    return Fault(code, message, remedy, severity="warning", **{**place(frame, at), **more})
 
 
 def known_models(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:

@@ -124,7 +124,8 @@ def tumour_curves(tumours_table: pd.DataFrame, tumour_fits: pd.DataFrame) -> Any
     title="Growth-rate contrasts",
     caption="Differences of exponential growth rates (ln volume per day) with confidence intervals; left of 0 tumours "
     "grow slower. Against control; the interaction (Bliss: left of 0 is synergy); the combination against the part "
-    f"that it beats least (HSA); between and across models. At most {ROWS} rows, the smallest p first.",
+    f"that it beats least (HSA); between and across models. At most {ROWS} rows: interactions and HSA, contrasts of "
+    "models, then contrasts with control, of each the smallest p first.",
 )
 def tumour_forest(tumour_growth: pd.DataFrame) -> Any:
     """Forest of the contrasts of growth rates."""
@@ -136,10 +137,14 @@ def tumour_forest(tumour_growth: pd.DataFrame) -> Any:
     table = tumour_growth[tumour_growth["kind"].isin(kinds)].copy()
     if table.empty:
         return None
-    if table["model"].nunique() > 6 and (table["kind"] == ACROSS).any():
-        table = table[table["kind"].isin([ACROSS, BETWEEN])]
     table["place"] = range(len(table))
-    table = table.sort_values(["p_value", "place"], kind="mergesort").head(ROWS).sort_values("place", kind="mergesort")
+    if len(table) > ROWS:
+        table = table[table["se"].notna()]  # designs with one animal an arm: the rows over models
+        rank = table["kind"].map({k: i for i, k in enumerate([BLISS, HSA, ACROSS, BETWEEN, CONTROL])})
+        table = table.assign(rank=rank).sort_values(["rank", "p_value", "place"], kind="mergesort").head(ROWS)
+        table = table.sort_values("place", kind="mergesort")
+    if table.empty:
+        return None
     prefix = table["model"].map(lambda m: f"{m}: " if m else "")
     table["label"] = prefix + table["contrast"]
     table["note"] = table["reason"].where(table["reason"] != "", "not estimable")

@@ -82,7 +82,7 @@ def _plan(
         days = days[days > days[0]] - days[0]
     weights = np.r_[np.zeros({"common": 1, "arm": len(signs), "relative": 0}[baseline]), signs]
     sd = float(np.sqrt(g.fit.cov_random[-1, -1]))
-    rows = []
+    rows: list[dict[str, Any]] = []
     for n in range(3, largest + 1):
         se, df = _precision(g, days, len(signs), n, baseline, weights)
         rows.append(

@@ -43,9 +43,9 @@ def _methods(result: pd.DataFrame, alpha: float, fold: float, sample_size: int, 
     used = ", ".join(sorted(set(result["collection"])))
     return (
         f"Gene sets ({used}) were tested on the ranking of all tested genes by their statistic (preranked GSEA, "
-        f"{GSEA[0]}; p-values by multilevel splitting, {GSEA[1]}, sample size {sample_size}) and, by the hypergeometric "
-        f"test, on the genes called at q < {alpha:g} and |log2 fold change| >= {fold:g}, in both cases with the tested "
-        "genes as universe; q-values are by Benjamini and Hochberg within contrast, collection and method."
+        f"{GSEA[0]}; p-values by multilevel splitting, {GSEA[1]}, sample size {sample_size}) and, as a list of those "
+        f"called at q < {alpha:g} and |log2 fold change| >= {fold:g}, by the hypergeometric test, in both cases with "
+        "the tested genes as universe; q-values are by Benjamini and Hochberg within contrast, collection and method."
     )
 
 

@@ -1,0 +1,230 @@
+"""From all claims to ranked genes: which one drives the resistance, how sure is that, and what speaks against it.
+
+Every tested claim about a gene is a signed z, positive where a high gene promotes resistance. Claims of one stream,
+model and contrast are one stream of evidence; streams that share samples or cells are one family (`FAMILIES`). The
+score, its calibration and the ranks are those of `stats.weight`. Knowledge never enters: what drugs act on a gene
+stands beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from rechallenge.analysis import analysis
+from rechallenge.faults import NotApplicable
+from rechallenge.stats import weight
+from rechallenge.stats.multiplicity import bh
+from rechallenge.stats.weight import Family, Weighed
+
+Floats = NDArray[np.float64]
+
+CELLS, METABOLISM, RESPONSE, SURVIVAL, INTERVENTION, ANIMALS = (
+    "resistant cells", "metabolism", "response", "survival", "intervention", "animals",
+)  # fmt: skip
+#: how often a true driver is silent in each family, and how strong it is there; judgements, not fits
+FAMILIES: tuple[Family, ...] = (
+    Family(CELLS, 0.15),
+    Family(METABOLISM, 0.35),
+    Family(RESPONSE, 0.35),
+    Family(SURVIVAL, 0.55),
+    Family(INTERVENTION, 0.25, mu=2.5),
+    Family(ANIMALS, 0.55, mu=2.0),
+)
+#: survival is judged after what response already says: both come from tumours
+DECORRELATED = ((2, 3),)
+#: streams whose family their level does not tell
+STREAMS: Mapping[str, str] = {
+    "atlas": METABOLISM, "metabolome": METABOLISM, "tracing": METABOLISM, "fatty_acids": METABOLISM,
+    "seahorse": METABOLISM, "reversal": INTERVENTION,
+}  # fmt: skip
+LEVELS: Mapping[str, str] = {
+    "association": CELLS, "gradient": CELLS, "intervention": INTERVENTION, "engagement": INTERVENTION,
+    "transmission": INTERVENTION, "in_vivo": ANIMALS,
+}  # fmt: skip
+TIERS = {1: "convergent", 2: "suggestive", 3: "ranked only"}
+COLUMNS = (
+    "rank", "entity", "entity_type", "direction", "score", "p_value", "q_value", "tier", "streams_for",
+    "streams_against", "drugs", "summary", "total", "dropped", "n_families", "rank_low", "rank_high", "p_top10",
+    "conflict", "status", "reason",
+)  # fmt: skip
+#: a family below this while the score is above 2 is said to conflict
+AGAINST = -0.5
+
+
+@analysis(
+    title="Candidate genes",
+    gives=("candidates", "candidate_terms"),
+    methods="Genes were ranked by weight of evidence over families of evidence that share no samples (resistant cells, "
+    "metabolism, response, survival, intervention, animals), each a log ratio that allows a true driver to be silent "
+    "in it, with the best family of each gene left out; p-values compare with {n_permutations} permutations of genes "
+    "within families (agreement by chance alone), q-values are by Benjamini and Hochberg. A gene is called convergent "
+    "at q < {alpha:g} with at least four families that each support it (one-sided p < .05).",
+)
+def candidates(
+    evidence: pd.DataFrame, *, n_permutations: int = 200, n_draws: int = 60, alpha: float = 0.1, seed: int = 0
+) -> dict[str, pd.DataFrame]:
+    """`candidates`: one row per gene with a tested claim (`COLUMNS`); `candidate_terms`: the term of every gene and
+    family in nats with its z and the claims behind it; the terms of a gene add up to its `total` exactly.
+
+    `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the
+    permutations too. `score` leaves the best family (`dropped`) out, so a gene with one family scores 0 or less:
+    `status` is "not_testable" then. Raises NotApplicable without a tested claim about a gene.
+    """
+    streams, names, claims = _streams(evidence)
+    member = [_position(n) for n in names]
+    z = weight.families(streams.to_numpy(dtype=float), member, len(FAMILIES))
+    up, down = (weight.weigh(sign * z, FAMILIES, DECORRELATED) for sign in (1.0, -1.0))
+    better = _better(up, down)
+    covered = (up.terms != 0).sum(axis=1)
+    several = bool((covered > 1).any())
+    p = np.full(len(streams), np.nan)
+    if several:
+        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed)
+    p = np.where(covered > 1, p, np.nan)
+    q = bh(p)
+    sign = np.where(better, 1, -1)
+    pick = np.where(better[:, None], up.terms, down.terms)
+    score, total = np.where(better, up.score, down.score), np.where(better, up.total, down.total)
+    dropped = np.where(better, up.dropped, down.dropped)
+    support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
+    convergent = (q < alpha) & (support.sum(axis=1) >= 4)
+    tier = np.where(convergent, 1, np.where(q < alpha, 2, 3))
+    # rounded, so that equal scores are equal whatever the order of their sums
+    order = np.lexsort((streams.index.to_numpy(str), -np.round(total, 9), -np.round(score, 9)))
+    top = order[: min(len(order), 50)]
+    low, high, ten = (np.full(len(streams), np.nan) for _ in range(3))
+    if several:
+        low[top], high[top], ten[top] = weight.rank_interval(z, FAMILIES, top, draws=n_draws, seed=seed)
+    rows = []
+    for place, i in enumerate(order, start=1):
+        gene = str(streams.index[i])
+        shares = {FAMILIES[f].name: pick[i, f] for f in range(len(FAMILIES)) if covered[i] and pick[i, f] != 0}
+        rows.append(
+            {
+                "rank": place, "entity": gene, "entity_type": "gene", "direction": int(sign[i]), "score": score[i],
+                "p_value": p[i], "q_value": q[i], "tier": int(tier[i]), "total": total[i],
+                "dropped": FAMILIES[dropped[i]].name if dropped[i] >= 0 else "", "n_families": int(covered[i]),
+                "rank_low": low[i], "rank_high": high[i], "p_top10": ten[i],
+                "conflict": bool(score[i] > 2 and min(shares.values(), default=0.0) < AGAINST),
+                "streams_for": ", ".join(k for k, v in shares.items() if v > 0),
+                "streams_against": ", ".join(k for k, v in shares.items() if v < 0),
+                "status": "estimated" if covered[i] > 1 else "not_testable",
+                "reason": "" if covered[i] > 1 else "one family of evidence: nothing can agree with it",
+                "drugs": _drugs(gene) if place <= 100 else "",
+            }
+        )  # fmt: skip
+    out = pd.DataFrame(rows)
+    out["summary"] = [_summary(r, len(out)) for r in out.to_dict("records")]
+    return {"candidates": out[list(COLUMNS)], "candidate_terms": _terms(streams, z, up, pick, sign, claims, out)}
+
+
+def family_of(stream: str, level: str, analysis_name: str) -> str:
+    """The family that a claim belongs to; '' for knowledge, which never counts."""
+    if level == "knowledge":
+        return ""
+    if level == "clinical":
+        return RESPONSE if "response" in f"{stream} {analysis_name}" else SURVIVAL
+    return STREAMS.get(stream, LEVELS.get(level, ""))
+
+
+def _position(name: tuple[str, ...]) -> int:
+    return [f.name for f in FAMILIES].index(name[0])
+
+
+def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]], pd.DataFrame]:
+    """Signed z, genes x streams; the streams' names (family, stream, analysis, model, contrast); the claims used."""
+    table = evidence[
+        evidence["entity_type"].isin(["gene", "regulator"])
+        & evidence["p_value"].notna()
+        & (evidence["status"] == "estimated")
+        & (evidence["direction"] != 0)
+    ].copy()
+    table["family"] = [
+        family_of(str(s), str(v), str(a))
+        for s, v, a in zip(table["stream"], table["level"], table["analysis"], strict=True)
+    ]
+    table = table[table["family"] != ""]
+    if table.empty:
+        raise NotApplicable("no tested claim says in which direction a gene acts")
+    half = np.clip(table["p_value"].to_numpy(dtype=float), 1e-300, 1.0) / 2
+    table["z"] = table["direction"].to_numpy(dtype=float) * stats.norm.isf(half)
+    keys = ["family", "stream", "analysis", "model", "contrast"]
+    # several claims of one gene in one stream (isoforms, probes, doses): the surest
+    table["strength"] = table["z"].abs()
+    table = table.sort_values([*keys, "entity", "strength", "claim"], ascending=[True] * 6 + [False, True])
+    table = table.drop_duplicates([*keys, "entity"])
+    wide = table.pivot_table(index="entity", columns=keys, values="z", aggfunc="first", sort=True)
+    return wide, [tuple(map(str, c)) for c in wide.columns], table
+
+
+def _better(up: Weighed, down: Weighed) -> NDArray[np.bool_]:
+    """Where the positive direction has the higher score (the higher total where scores are equal)."""
+    equal = np.isclose(up.score, down.score)
+    return np.asarray(np.where(equal, up.total >= down.total, up.score > down.score))
+
+
+def _terms(
+    streams: pd.DataFrame,
+    z: Floats,
+    up: Weighed,
+    pick: Floats,
+    sign: NDArray[np.int64],
+    claims: pd.DataFrame,
+    ranked: pd.DataFrame,
+) -> pd.DataFrame:
+    """One row per gene and family: entity, family, z (towards the gene's direction), term, n_claims, source_tables."""
+    parts = []
+    for f, family in enumerate(FAMILIES):
+        at = np.flatnonzero(np.isfinite(z[:, f]))
+        if at.size:
+            z_own = sign[at] * up.z[at, f]
+            parts.append(
+                pd.DataFrame({"entity": streams.index[at], "family": family.name, "z": z_own, "term": pick[at, f]})
+            )
+    out = pd.concat(parts, ignore_index=True)
+    by = claims.groupby(["entity", "family"], sort=True)
+    behind = by["stream"].agg(lambda v: ", ".join(sorted(set(v)))).rename("streams").to_frame()
+    behind["n_claims"] = by.size()
+    out = out.merge(behind.reset_index(), on=["entity", "family"], how="left")
+    place = dict(zip(ranked["entity"], ranked["rank"], strict=True))
+    out["rank"] = out["entity"].map(place)
+    order = {k.name: i for i, k in enumerate(FAMILIES)}
+    out["_f"] = out["family"].map(order)
+    return out.sort_values(["rank", "_f"], ignore_index=True)[
+        ["rank", "entity", "family", "z", "term", "streams", "n_claims"]
+    ]
+
+
+def _drugs(gene: str) -> str:
+    """Drugs that act on the gene and that a patient could have, best first; '' where none is known."""
+    from rechallenge.knowledge.errors import KnowledgeError
+    from rechallenge.knowledge.questions import drugs_for
+
+    try:
+        table = drugs_for(gene)
+    except KnowledgeError:
+        return ""
+    shown = table[table["status"].isin(["approved", "investigational", "withdrawn"])].head(5)
+    return ", ".join(f"{d} ({s})" for d, s in zip(shown["drug"], shown["status"], strict=True))
+
+
+def _summary(row: Mapping[Any, Any], total: int) -> str:
+    what = "high" if row["direction"] > 0 else "low"
+    sure = TIERS[int(row["tier"])]
+    text = f"{row['entity']}, {what} in resistance: {sure}, rank {row['rank']} of {total}"
+    if row["status"] == "estimated":
+        text += f" (score {row['score']:.2f}, p = {row['p_value']:.2g}, q = {row['q_value']:.2g}"
+        if row["rank_low"] == row["rank_low"]:
+            text += f"; 90 % of resampled ranks {row['rank_low']:.0f} to {row['rank_high']:.0f}"
+        text += ")"
+    else:
+        text += f" ({row['reason']})"
+    text += f"; for it: {row['streams_for'] or 'nothing'}"
+    text += f"; against it: {row['streams_against']}" if row["streams_against"] else ""
+    return text + (f"; {row['drugs']}." if row["drugs"] else ".")

@@ -1,0 +1,186 @@
+"""Genes over data sets: pooled effect, heterogeneity, leave-one-out, ranks, and how far data sets agree at all."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from rechallenge.analysis import analysis
+from rechallenge.faults import NotApplicable
+from rechallenge.stats import meta
+from rechallenge.stats.multiplicity import bh
+
+Floats = NDArray[np.float64]
+REML = "doi:10.3102/10769986030003261"
+HARTUNG_KNAPP = "doi:10.1186/1471-2288-14-25"
+#: kinds of contrast that speak of resistance: the study's own, and those that others analysed
+KINDS = ("resistance", "analysed elsewhere")
+COLUMNS = (
+    "layer", "gene", "n_datasets", "n_tested", "effect", "se", "ci_low", "ci_high", "i2", "prediction_low",
+    "prediction_high", "same_sign", "statistic", "p_value", "q_value", "rank_score", "rank_p_value", "rank_q_value",
+    "weakest_without", "strongest_without", "n", "datasets", "status", "reason",
+)  # fmt: skip
+AGREEMENT = ("layer", "dataset_a", "dataset_b", "n_genes", "spearman", "ci_low", "ci_high", "sign_agreement", "status")
+#: correlation of two estimates against one control with as many samples on each side
+SHARED = 0.5
+
+
+@analysis(
+    title="Genes over data sets",
+    gives=("concordance", "dataset_agreement"),
+    reference=(REML, HARTUNG_KNAPP),
+    methods="Each data set gave one estimate per gene (lines with one control averaged); genes were pooled by random "
+    f"effects ({REML}) with Hartung and Knapp's interval ({HARTUNG_KNAPP}), and by the mean of their normal scores "
+    "over data sets where a data set gives no standard error.",
+)
+def concordance(differential: pd.DataFrame, *, confidence: float = 0.95) -> dict[str, pd.DataFrame]:
+    """`concordance`: one row per layer and gene measured in two or more data sets (`COLUMNS`); `dataset_agreement`: one
+    row per two data sets (`AGREEMENT`, Spearman's correlation of effects over all common genes).
+
+    `effect` is the pooled log2 fold change (resistant against parental); `i2` a fraction; `prediction_*` the interval
+    for a further data set (three or more); `same_sign` how many data sets have the sign of the majority;
+    `weakest_without` and `strongest_without` the pooled effects nearest to and farthest from 0 when one data set is
+    left out. `rank_score` is the mean normal score over data sets. Raises NotApplicable with fewer than two data sets.
+    """
+    table = differential[differential["kind"].isin(KINDS) & differential["log2fc"].notna()]
+    parts, pairs = [], []
+    for layer, part in table.groupby("layer", sort=True):
+        sets = estimates(part)
+        if len(sets) < 2:
+            continue
+        parts.append(_pooled(sets, str(layer), confidence))
+        pairs += _agreement(sets, str(layer), confidence)
+    if not parts:
+        raise NotApplicable("only one data set speaks of resistance")
+    return {
+        "concordance": pd.concat(parts, ignore_index=True),
+        "dataset_agreement": pd.DataFrame(pairs, columns=list(AGREEMENT)),
+    }
+
+
+def estimates(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Data set -> one row per gene (index): effect, se (nan where none is known), n.
+
+    Lines of one data set are averaged; the variance of their mean counts the control that they share.
+    """
+    gene = part["gene"] if "gene" in part.columns else part["feature"]
+    frame = part.assign(_gene=gene.where(gene.notna(), part["feature"]).astype(str))
+    out = {}
+    for name, rows in frame.groupby("dataset", sort=True):
+        # several probes or isoforms of a gene in one contrast: the surest
+        rows = rows.assign(_z=rows["statistic"].abs().fillna(rows["log2fc"].abs() * 1e-6))
+        rows = rows.sort_values(["contrast", "_gene", "_z"], ascending=[True, True, False], kind="mergesort")
+        rows = rows.drop_duplicates(["contrast", "_gene"])
+        effect = rows.set_index(["_gene", "contrast"])["log2fc"].unstack()  # noqa: PD010
+        se = rows.set_index(["_gene", "contrast"])["se"].unstack()  # noqa: PD010
+        k = effect.notna().sum(axis=1)
+        variance = (se**2).mean(axis=1, skipna=False) if effect.shape[1] == 1 else (se**2).mean(axis=1)
+        variance = variance.where(se.notna().sum(axis=1) == k) * (1 + (k - 1) * SHARED) / k
+        n = rows.groupby("_gene")["n"].max()
+        out[str(name)] = pd.DataFrame({"effect": effect.mean(axis=1), "se": np.sqrt(variance), "n": n}).sort_index()
+    return out
+
+
+def _pooled(sets: dict[str, pd.DataFrame], layer: str, confidence: float) -> pd.DataFrame:
+    names = list(sets)
+    genes = sorted(set().union(*(t.index for t in sets.values())))
+    effect = np.column_stack([sets[n]["effect"].reindex(genes) for n in names])
+    se = np.column_stack([sets[n]["se"].reindex(genes) for n in names])
+    size = np.column_stack([sets[n]["n"].reindex(genes) for n in names])
+    score = np.column_stack([_normal_scores(effect[:, j]) for j in range(len(names))])
+    there = np.isfinite(effect)
+    kept = there.sum(axis=1) >= 2
+    effect, se, size, score, there = effect[kept], se[kept], size[kept], score[kept], there[kept]
+    tested = there & np.isfinite(se) & (se > 0)
+    pooled = meta.pool(np.where(tested, effect, np.nan), np.where(tested, se, np.nan), confidence=confidence)
+    enough = tested.sum(axis=1) >= 2
+    weak, strong = _left_out(np.where(tested, effect, np.nan), np.where(tested, se, np.nan))
+    k = there.sum(axis=1)
+    mean = np.nansum(score, axis=1) / k
+    rank_p = 2 * stats.norm.sf(np.abs(mean) * np.sqrt(k))
+    up = (there & (effect > 0)).sum(axis=1)
+    down = (there & (effect < 0)).sum(axis=1)
+    out = pd.DataFrame(
+        {
+            "layer": layer,
+            "gene": [g for g, keep in zip(genes, kept, strict=True) if keep],
+            "n_datasets": k,
+            "n_tested": tested.sum(axis=1),
+            "effect": np.where(enough, pooled.effect, np.nan),
+            "se": np.where(enough, pooled.se, np.nan),
+            "ci_low": np.where(enough, pooled.ci_low, np.nan),
+            "ci_high": np.where(enough, pooled.ci_high, np.nan),
+            "i2": np.where(enough, pooled.i2, np.nan),
+            "prediction_low": np.where(enough, pooled.pi_low, np.nan),
+            "prediction_high": np.where(enough, pooled.pi_high, np.nan),
+            "same_sign": np.maximum(up, down),
+            "statistic": np.where(enough, pooled.statistic, np.nan),
+            "p_value": np.where(enough, pooled.p, np.nan),
+            "rank_score": mean,
+            "rank_p_value": rank_p,
+            "weakest_without": np.where(enough, weak, np.nan),
+            "strongest_without": np.where(enough, strong, np.nan),
+            "n": np.nansum(size, axis=1),
+            "datasets": [
+                ", ".join(f"{n} {e:+.2f}" for n, e in zip(names, row, strict=True) if np.isfinite(e)) for row in effect
+            ],
+            "status": np.where(enough, "estimated", "not_testable"),
+            "reason": np.where(enough, "", "fewer than two data sets give a standard error; see the ranks"),
+        }
+    )
+    out["q_value"], out["rank_q_value"] = bh(out["p_value"]), bh(out["rank_p_value"])
+    return out.reindex(columns=list(COLUMNS))
+
+
+def _normal_scores(values: Floats) -> Floats:
+    """Normal quantiles of the ranks of what is there; nan stays nan."""
+    there = np.isfinite(values)
+    out = np.full(values.shape, np.nan)
+    out[there] = stats.norm.ppf((stats.rankdata(values[there]) - 0.5) / there.sum())
+    return out
+
+
+def _left_out(effect: Floats, se: Floats) -> tuple[Floats, Floats]:
+    """Pooled effect nearest to and farthest from 0 (in the direction of the whole) when one data set is left out."""
+    found = []
+    for j in range(effect.shape[1]):
+        y, s = effect.copy(), se.copy()
+        y[:, j] = s[:, j] = np.nan
+        some = np.isfinite(effect[:, j]) & (np.isfinite(y).sum(axis=1) >= 1)
+        pooled = meta.pool(y, s, hartung_knapp=False).effect
+        found.append(np.where(some, pooled, np.nan))
+    values = np.column_stack(found)
+    whole = np.sign(meta.pool(effect, se, hartung_knapp=False).effect)[:, None]
+    signed = values * whole
+    filled = np.isfinite(signed).any(axis=1)
+    low = np.where(filled, np.nanmin(np.where(np.isfinite(signed), signed, np.inf), axis=1), np.nan)
+    high = np.where(filled, np.nanmax(np.where(np.isfinite(signed), signed, -np.inf), axis=1), np.nan)
+    return low * whole[:, 0], high * whole[:, 0]
+
+
+def _agreement(sets: dict[str, pd.DataFrame], layer: str, confidence: float) -> list[tuple[Any, ...]]:
+    """Spearman's correlation of every two data sets over their common genes, with Fisher's interval.
+
+    Genes are not independent, so the interval is too narrow and no p-value is given.
+    """
+    z = float(stats.norm.ppf((1 + confidence) / 2))
+    rows = []
+    for a, b in combinations(sets, 2):
+        common = sets[a].index.intersection(sets[b].index)
+        x, y = sets[a].loc[common, "effect"], sets[b].loc[common, "effect"]
+        n = len(common)
+        if n < 10:
+            rows.append((layer, a, b, n, np.nan, np.nan, np.nan, np.nan, "not_estimable"))
+            continue
+        rho = float(stats.spearmanr(x, y).statistic)
+        half = z * np.sqrt((1 + rho**2 / 2) / max(n - 3, 1))
+        low, high = np.tanh(np.arctanh(rho) - half), np.tanh(np.arctanh(rho) + half)
+        moved = (x != 0) & (y != 0)
+        same = float((np.sign(x[moved]) == np.sign(y[moved])).mean()) if moved.any() else np.nan
+        rows.append((layer, a, b, n, rho, float(low), float(high), same, "not_testable"))
+    return rows

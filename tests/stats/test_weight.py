@@ -1,0 +1,104 @@
+"""Weight of evidence: what must hold for any numbers, and what chance gives."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from rechallenge.stats import weight
+from rechallenge.stats.weight import Family
+
+KINDS = (Family("a", 0.15), Family("b", 0.35), Family("c", 0.55), Family("d", 0.25, mu=2.5))
+Z = hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(4)), elements=st.floats(-6, 6) | st.just(np.nan))
+
+
+@given(Z)
+def test_terms_add_up_and_the_best_family_is_left_out(z):
+    made = weight.weigh(z, KINDS)
+    np.testing.assert_allclose(made.terms.sum(axis=1), made.total, atol=1e-12)
+    np.testing.assert_allclose(made.total - made.score, np.maximum(made.terms.max(axis=1), 0), atol=1e-12)
+    assert (made.terms[np.isnan(z)] == 0).all()
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.name)
+def test_a_term_rises_with_z_and_contradiction_is_bounded(kind):
+    w = weight.term(np.linspace(-8, 8, 400), kind)
+    assert (np.diff(w) >= -1e-12).all()
+    assert np.log(kind.silent) <= w.min() < 0 < w.max()
+
+
+@given(Z, st.integers(0, 3), st.floats(-6, -0.5))
+def test_a_contradiction_never_raises_a_score(z, family, against):
+    without = z.copy()
+    without[:, family] = np.nan
+    with_it = z.copy()
+    with_it[:, family] = against
+    lower = weight.term(np.full(1, against), KINDS[family])[0] <= 0
+    if lower:
+        assert (weight.weigh(with_it, KINDS).score <= weight.weigh(without, KINDS).score + 1e-12).all()
+
+
+@given(Z)
+def test_taking_the_best_family_away_never_raises_a_score(z):
+    made = weight.weigh(z, KINDS)
+    less = z.copy()
+    for i, f in enumerate(made.dropped):
+        if f >= 0:
+            less[i, f] = np.nan
+    assert (weight.weigh(less, KINDS).score <= made.score + 1e-12).all()
+
+
+def test_one_family_alone_scores_nothing():
+    z = np.full((1, 4), np.nan)
+    z[0, 1] = 5.0
+    assert weight.weigh(z, KINDS).score[0] == pytest.approx(0)
+
+
+def test_families_that_agree_by_chance_have_uniform_p():
+    rng = np.random.default_rng(0)
+    z = rng.normal(size=(3000, 4))
+    z[rng.uniform(size=(3000, 4)) < 0.3] = np.nan
+    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
+    p = weight.chance(up.terms, down.terms, n_permutations=20, seed=1)
+    assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.015)
+    assert p.min() >= 1 / (20 * 3000 + 1)
+    again = weight.chance(up.terms, down.terms, n_permutations=20, seed=1)
+    np.testing.assert_array_equal(p, again)
+
+
+def test_an_item_that_all_families_support_has_the_smallest_p():
+    rng = np.random.default_rng(2)
+    z = rng.normal(size=(2000, 4))
+    z[7] = 3.0
+    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
+    p = weight.chance(up.terms, down.terms, n_permutations=50, seed=0)
+    assert p[7] == p.min() and p[7] < 1e-3
+    low, high, ten = weight.rank_interval(z, KINDS, np.array([7, 8]), draws=40, seed=0)
+    assert low[0] <= high[0] < low[1] and ten[0] > 0.5
+
+
+def test_p_counts_what_reaches_the_score():
+    """By hand: two items, one family each way; every permutation is one of two."""
+    terms = np.array([[2.0, 2.0], [1.0, 1.0]])
+    p = weight.chance(terms, None, n_permutations=400, seed=0)
+    # scores 2 and 1; permuted pairs are (2, 1) or (1, 1): 2 is reached by one in four
+    assert p[0] == pytest.approx(0.25, abs=0.05) and p[1] == pytest.approx(1.0)
+
+
+def test_correlated_streams_count_less_than_independent_ones():
+    z = np.array([[2.0, 2.0]])
+    assert weight.average(z, np.eye(2))[0] == pytest.approx(2 * np.sqrt(2))
+    assert weight.average(z, np.array([[1, 1], [1, 1.0]]))[0] == pytest.approx(2.0)
+    assert weight.average(np.array([[2.0, np.nan]]), np.eye(2))[0] == pytest.approx(2.0)
+
+
+def test_what_one_family_explains_of_another_is_removed():
+    rng = np.random.default_rng(3)
+    a = rng.normal(size=5000)
+    b = 0.6 * a + 0.8 * rng.normal(size=5000)
+    clean = weight.decorrelate(np.column_stack([a, b]), [(0, 1)])
+    assert abs(np.corrcoef(clean.T)[0, 1]) < 0.05
+    assert clean[:, 1].std() == pytest.approx(1, abs=0.05)
