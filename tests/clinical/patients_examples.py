@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.clinical.cohorts import (
-    audit, candidates, display, fits, remark, response, scan, subgroups, tissues, verdicts,
+    audit,
+    candidates,
+    display,
+    fits,
+    remark,
+    response,
+    scan,
+    subgroups,
+    tissues,
+    verdicts,
 )  # fmt: skip
 from rechallenge.clinical.cohorts.expression import proliferation_genes
 
@@ -92,11 +101,12 @@ def trial(seed: int, *, predictive: float = 2.5, prognostic: float = 0.0, n: int
     people["treatment"] = np.where(drug, "sorafenib", "placebo")
     people["best_change"] = np.where(responded, -45.0, 10.0) + rng.normal(0, 8, n)
     samples = people["patient"].tolist()
-    at = {g: i for i, g in enumerate(matrix["feature"])}
-    matrix.loc[at["G0"], samples], matrix.loc[at["G1"], samples] = pred + 6, prog + 6
+    values = matrix[samples].to_numpy()
+    first = matrix["feature"].tolist().index("G0")
+    values[first], values[first + 1] = pred + 6, prog + 6
+    values[first + 2 : first + 202] = 1.5 * prog + rng.normal(size=(200, n)) + 6
+    matrix[samples] = values
     matrix["feature"] = matrix["feature"].replace({"G0": "PRED", "G1": "PROG"})
-    for i in range(2, 202):
-        matrix.loc[at[f"G{i}"], samples] = 1.5 * prog + rng.normal(size=n) + 6
     return people, matrix, sheet
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from test_cox import lung
 
 from rechallenge.stats import maxstat, survival
-from test_cox import lung
 
 
 @pytest.fixture(scope="module")

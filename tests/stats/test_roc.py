@@ -27,9 +27,8 @@ def test_proc_on_subarachnoid_haemorrhage(shared: Path) -> None:
         roc.compare(t["s100b"], t["ndka"], poor)[2], want["pROC_aSAH_compare"]["delong_p"], rtol=1e-8
     )
     best = roc.youden(t["s100b"], poor)
-    np.testing.assert_allclose(
-        [best.threshold, best.sensitivity, best.specificity], [one["youden"][k] for k in ("threshold", "sensitivity", "specificity")],
-        rtol=1e-8)  # fmt: skip
+    want_point = [one["youden"][k] for k in ("threshold", "sensitivity", "specificity")]
+    np.testing.assert_allclose([best.threshold, best.sensitivity, best.specificity], want_point, rtol=1e-8)
 
 
 def test_the_area_is_the_share_of_ordered_pairs() -> None:

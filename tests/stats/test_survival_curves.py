@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from test_cox import lung
 
 from rechallenge.stats import survival
-from test_cox import lung
 
 
 @pytest.fixture(scope="module")

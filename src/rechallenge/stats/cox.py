@@ -322,7 +322,7 @@ def transformed(at: Risk, transform: Transform) -> Floats:
     if transform == "rank":
         return at.rank
     kept = np.cumprod(1 - at.deaths / at.at_risk)
-    return np.concatenate([[0.0], 1 - kept[:-1]]) if len(kept) else kept
+    return np.asarray(np.concatenate([[0.0], 1 - kept[:-1]])[: len(kept)], dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -370,38 +370,6 @@ def proportional(
             with np.errstate(divide="ignore", invalid="ignore"):
                 chi2[start + b] = u[b] ** 2 / left.diagonal()
     return Proportionality(chi2, special.chdtrc(1, chi2), over, special.chdtrc(p, over))
-
-
-def concordance(
-    time: ArrayLike, event: ArrayLike, score: ArrayLike, entry: ArrayLike | None = None
-) -> tuple[float, float]:
-    """Harrell's concordance of a risk score (higher = earlier event) and its standard error (infinitesimal jackknife).
-
-    A pair counts where one has an event at t and the other is at risk at t and stays event-free beyond it (doi:
-    10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4); ties of the score count half. n x n memory.
-    """
-    t, e, s = np.asarray(time, float), np.asarray(event, float) > 0, np.asarray(score, float)
-    after = (t[None, :] > t[:, None]) | ((t[None, :] == t[:, None]) & ~e[None, :])
-    pairs = e[:, None] & after
-    if entry is not None:
-        pairs &= np.asarray(entry, float)[None, :] < t[:, None]
-    value = np.where(s[:, None] > s[None, :], 1.0, np.where(s[:, None] == s[None, :], 0.5, 0.0))
-    agree = np.where(pairs, value, 0.0)
-    total = pairs.sum()
-    if not total:
-        return float("nan"), float("nan")
-    c = agree.sum() / total
-    mine = (agree.sum(axis=0) + agree.sum(axis=1)) - c * (pairs.sum(axis=0) + pairs.sum(axis=1))
-    return float(c), float(np.sqrt(((mine / total) ** 2).sum()))
-
-
-def detectable_hr(events: float, *, alpha: float = 0.05, power: float = 0.8, sd: float = 1.0) -> float:
-    """The hazard ratio per standard deviation that so many events find (Schoenfeld, doi:10.2307/2531021; for a
-    continuous covariate Hsieh and Lavori, doi:10.1016/S0197-2456(00)00104-5): exp((z_a + z_b) / (sd sqrt(events)))."""
-    if events <= 0:
-        return float("inf")
-    reach = special.ndtri(1 - alpha / 2) + special.ndtri(power)
-    return float(np.exp(reach / (sd * np.sqrt(events))))
 
 
 def natural_spline(x: ArrayLike, df: int = 3, knots: Sequence[float] | None = None) -> Floats:

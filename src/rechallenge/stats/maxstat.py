@@ -3,7 +3,8 @@
 Log-rank scores are compared between both sides of every cut-point that leaves at least a share `low` of the subjects
 below and 1 - `high` above it; the largest standardised difference is tested (a) by permutation of the scores, (b) by
 the Gaussian approximation of Lausen and Schumacher 1992 (doi:10.2307/2532740) and (c) by the improved Bonferroni bound
-of Lausen, Sauerbrei and Schumacher 1994 (in Computational Statistics, Physica, 483-496). A p-value of the log-rank test at the best
+of Lausen, Sauerbrei and Schumacher 1994 (in Computational Statistics, Physica, 483-496). A p-value of the log-rank
+test at the best
 cut-point without such a correction is no p-value.
 """
 
@@ -80,7 +81,8 @@ def best_cut(
 
     def largest(rows: Floats) -> Floats:
         """(..., n) scores in the order of x -> the standardised statistics (..., cuts)."""
-        return np.abs(np.cumsum(rows, axis=-1)[..., sizes - 1] - sizes * centre) / sd
+        away = np.abs(np.cumsum(rows, axis=-1)[..., sizes - 1] - sizes * centre) / sd
+        return np.asarray(away, dtype=np.float64)
 
     found = largest(scores[order])
     at = int(np.argmax(found))

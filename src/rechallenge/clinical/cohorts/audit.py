@@ -10,17 +10,23 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.expression import Expression, cohorts
 from rechallenge.clinical.cohorts.people import (
-    ALL, as_covariate, endpoints, extras, groups, individuals, long, usable,
+    ALL,
+    as_covariate,
+    endpoints,
+    extras,
+    groups,
+    individuals,
+    long,
+    usable,
 )  # fmt: skip
 from rechallenge.clinical.cohorts.response import arms, separating
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS
 from rechallenge.clinical.cohorts.words import missing
-from rechallenge.stats import cox, survival
+from rechallenge.stats import survival
 
 FOLLOW_UP = "doi:10.1016/0197-2456(96)00075-X"
 SCHOENFELD = "doi:10.2307/2531021"
@@ -31,14 +37,34 @@ CONFLICTS = (
 )  # fmt: skip
 #: words of column names that do not say what a column is about
 _COMMON = frozenset(
-    "raw core status consensus risk any recorded group class score type field lists or and the of id".split()
+    [
+        "raw",
+        "core",
+        "status",
+        "consensus",
+        "risk",
+        "any",
+        "recorded",
+        "group",
+        "class",
+        "score",
+        "type",
+        "field",
+        "lists",
+        "or",
+        "and",
+        "the",
+        "of",
+        "id",
+    ]
 )
 
 
 @analysis(
     title="Audit of the cohorts",
     reference=(FOLLOW_UP, SCHOENFELD),
-    methods=f"Follow-up is the median by the reverse Kaplan-Meier method ({FOLLOW_UP}). The detectable hazard ratio per "
+    methods=f"Follow-up is the median by the reverse Kaplan-Meier method ({FOLLOW_UP}). The detectable hazard ratio "
+    f"per "
     f"standard deviation has 80 % power at 5 % for the events there are ({SCHOENFELD}).",
 )
 def clinical_audit(
@@ -55,7 +81,9 @@ def clinical_audit(
         *_follow_up(table), *_missing(table, confounders), *_expression(table, exprs), *_components(table, exprs),
         *_shared(table),
     ]  # fmt: skip
-    return pd.DataFrame(rows).reindex(columns=list(AUDIT)).fillna({c: "" for c in ("endpoint", "unit", "text", "flag")})
+    return (
+        pd.DataFrame(rows).reindex(columns=list(AUDIT)).fillna(dict.fromkeys(("endpoint", "unit", "text", "flag"), ""))
+    )
 
 
 def _follow_up(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
@@ -73,9 +101,10 @@ def _follow_up(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
         few = f"fewer than {FEWEST_EVENTS} events: described, not tested" if g.events < FEWEST_EVENTS else ""
         yield {**place, "item": "patients", "value": g.n, "text": said}
         yield {**place, "item": "events", "value": g.events, "text": said, "flag": few}
-        hr = cox.detectable_hr(g.events)
+        hr = survival.detectable_hr(g.events)
         yield {**place, "item": "detectable hazard ratio per SD", "value": hr, "low": 1 / hr, "high": hr, "text": said,
-               "flag": f"only effects beyond {hr:.2f} (or below {1 / hr:.2f}) would be found" if hr > 1.6 else ""}  # fmt: skip
+               "flag": f"only effects beyond {hr:.2f} (or below {1 / hr:.2f}) would be "
+               f"found" if hr > 1.6 else ""}  # fmt: skip
         if g.subset != ALL:
             continue
         median, low, high = survival.follow_up(g.rows["time"], g.rows["event"])
@@ -114,14 +143,16 @@ def _expression(table: pd.DataFrame, exprs: Mapping[str, Expression]) -> Iterato
         members = set(table.loc[table["cohort"] == cohort, "patient"])
         without = len(members - set(e.patients))
         yield {"cohort": cohort, "item": "genes", "value": len(e.genes), "unit": e.unit,
-               "flag": "fewer than 5,000 genes: percentiles are among these alone" if len(e.genes) < 5000 else ""}  # fmt: skip
+               "flag": "fewer than 5,000 genes: percentiles are among these "
+               "alone" if len(e.genes) < 5000 else ""}  # fmt: skip
         yield {"cohort": cohort, "item": "patients with expression", "value": len(e.patients),
                "text": f"{without} patients have none; {e.unknown} with expression are not in the table of patients; "
                f"{e.averaged} further samples of the same patients were averaged; {len(e.normal_patients)} patients "
                "have normal tissue"}  # fmt: skip
     for cohort in sorted(set(table["cohort"]) - set(exprs)):
         yield {"cohort": cohort, "item": "patients with expression", "value": 0,
-               "flag": "no data set of expression has the name or the patients of this cohort" if exprs else ""}  # fmt: skip
+               "flag": "no data set of expression has the name or the patients of this "
+               "cohort" if exprs else ""}  # fmt: skip
 
 
 def _components(table: pd.DataFrame, exprs: dict[str, Expression]) -> Iterator[dict[str, Any]]:
@@ -134,7 +165,8 @@ def _components(table: pd.DataFrame, exprs: dict[str, Expression]) -> Iterator[d
                 "text": f"component {c['component']}, {100 * c['component_share']:.0f} % of the variance, "
                 f"p = {c['component_p_value']:.2g} (Bonferroni over 3), {int(arm.responded.sum())} responders of "
                 f"{len(arm.responded)}",
-                "flag": "a leading component separates the labels, so many genes will" if c["separated"] and arm.testable else "",
+                "flag": "a leading component separates the labels, so many genes "
+                "will" if c["separated"] and arm.testable else "",
             }  # fmt: skip
 
 
@@ -166,7 +198,7 @@ def definition_conflicts(
     rows = []
     named = definitions or {}
     for cohort, own in people.groupby("cohort", sort=True):
-        columns = {n: b for n in extras(own) if (b := as_binary(own[n])) is not None}
+        columns = {n: found for n in extras(own) if (found := as_binary(own[n])) is not None}
         subjects = {k: [c for c in v if c in columns] for k, v in named.items()} if named else _subjects(columns)
         for subject, members in sorted(subjects.items()):
             for a, b in itertools.combinations(members, 2):
@@ -174,8 +206,8 @@ def definition_conflicts(
     return pd.DataFrame(rows).reindex(columns=list(CONFLICTS))
 
 
-_TRUE = frozenset("true yes 1 1.0 pos positive present".split())
-_FALSE = frozenset("false no 0 0.0 neg negative absent none".split())
+_TRUE = frozenset(["true", "yes", "1", "1.0", "pos", "positive", "present"])
+_FALSE = frozenset(["false", "no", "0", "0.0", "neg", "negative", "absent", "none"])
 
 
 def as_binary(values: pd.Series) -> pd.Series | None:
@@ -209,8 +241,8 @@ def _compared(a: str, b: str, x: pd.Series, y: pd.Series) -> dict[str, Any]:
     n = int(both.sum())
     table = [int(((x == i) & (y == j))[both].sum()) for i, j in ((1, 1), (1, 0), (0, 1), (0, 0))]
     agree = (table[0] + table[3]) / n if n else np.nan
-    chance = ((table[0] + table[1]) * (table[0] + table[2]) + (table[2] + table[3]) * (table[1] + table[3])) / n**2 if n \
-        else np.nan  # fmt: skip
+    yes, no = (table[0] + table[1]) * (table[0] + table[2]), (table[2] + table[3]) * (table[1] + table[3])
+    chance = (yes + no) / n**2 if n else np.nan
     kappa = (agree - chance) / (1 - chance) if n and chance < 1 else np.nan
     differ = table[1] + table[2]
     flag = f"{differ} of {n} patients with both are classed differently" if n and differ / n > 0.05 else ""

@@ -19,9 +19,16 @@ MOST_TARGETS = 8
 def _methods(clinical_candidates: pd.DataFrame, top: int, **_: Any) -> str:
     selected = int(clinical_candidates["selected"].sum())
     return (
-        f"{len(clinical_candidates) - selected} genes or markers were named beforehand (in study.toml, or as targets of "
+        f"{len(clinical_candidates) - selected} genes or markers were named beforehand (in study.toml, or as targets "
+        f"of "
         f"the therapies) and {selected} are the strongest of the scan of all genes"
-        + (", which are called on q alone because they were chosen by their p-values." if selected else ".")
+        + (
+            ": chosen by their p-values, they are called on q in a single cohort and must be seen in a second where "
+            "there "
+            "are several."
+            if selected
+            else "."
+        )
     )
 
 
@@ -66,9 +73,9 @@ def clinical_candidates(
             if gene.upper() in known:
                 take(gene, f"{TARGET} {drug}", False)
     share = top if len(scans) == 1 else top // 2
-    for name, s in (("survival", survival_scan), ("response", response_scan)):
-        if s is not None and len(s):
-            for rank, gene in enumerate(strongest(s, share), start=1):
+    for name, one in (("survival", survival_scan), ("response", response_scan)):
+        if one is not None and len(one):
+            for rank, gene in enumerate(strongest(one, share), start=1):
                 take(gene, f"{TOP} of {name} (rank {rank})", True)
     return pd.DataFrame(list(rows.values()), columns=["gene", "kind", "why", "selected", "measured"])
 

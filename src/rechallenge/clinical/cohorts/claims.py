@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims
-from rechallenge.clinical.cohorts.people import ALL, order_of
+from rechallenge.clinical.cohorts.people import ALL, each, order_of
 from rechallenge.clinical.cohorts.verdicts import NOT, UNTESTED
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
@@ -41,7 +41,7 @@ def survival_claims(
     pooled: dict[str, Any] = {}
     if survival_meta is not None:
         mine = survival_meta[(survival_meta["endpoint"] == endpoint) & (survival_meta["subset"] == ALL)]
-        pooled = {r.gene: r for r in mine.itertuples()}
+        pooled = {r.gene: r for r in each(mine)}
     rows = []
     for gene, own in genes.groupby("gene", sort=False):
         rows.append(_survival(str(gene), own, pooled.get(str(gene)), endpoint, patients))
@@ -71,7 +71,7 @@ def _survival(
     sign = 1 if pooled.hr_per_sd > 1 else -1
     said = WORSE if sign > 0 else BETTER
     limits = interval(pooled.ci_low, pooled.ci_high)
-    het = "" if not pooled.i2 == pooled.i2 else f"; I2 {100 * pooled.i2:.0f} %"
+    het = "" if pooled.i2 != pooled.i2 else f"; I2 {100 * pooled.i2:.0f} %"
     if pooled.pi_low == pooled.pi_low:
         het += f", prediction interval {interval(pooled.pi_low, pooled.pi_high)}"
     test = "Hartung-Knapp over" if pooled.k > 1 else "likelihood ratio in"
@@ -92,7 +92,7 @@ def _survival(
 def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per gene, cohort and treated arm. High in non-responders is +1 (goes with resistance)."""
     rows = []
-    for r in response.itertuples():
+    for r in each(response):
         tested = r.status == "estimated"
         settled = r.verdict not in (NOT, UNTESTED)
         side = "responders" if r.auc > 0.5 else "non-responders"
@@ -110,7 +110,8 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
                 "effect": r.auc - 0.5, "ci_low": r.ci_low - 0.5, "ci_high": r.ci_high - 0.5, "p_value": r.p_value,
                 "q_value": r.q_value, "n": r.n, "source_rows": _origin(patients, [str(r.cohort)]),
                 "claim": f"{r.gene}: {r.verdict} for response to {r.arm} in {r.cohort}; {lead} ({numbers}"
-                f"{test if tested else ''}; {int(r.responders)} responders of {int(r.n)}): {r.verdict_reason} (looked at "
+                f"{test if tested else ''}; {int(r.responders)} responders of {int(r.n)}): {r.verdict_reason} "
+                f"(looked at "
                 f"because: {r.why}).",
             }
         )  # fmt: skip
@@ -121,7 +122,7 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
 def tumour_normal_claims(tumour_normal: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per gene and cohort; being higher in tumour says nothing of resistance, so the direction is 0."""
     rows = []
-    for r in tumour_normal.itertuples():
+    for r in each(tumour_normal):
         side = "higher in tumour" if r.log2fc > 0 else "lower in tumour"
         lead = side if r.q_value < 0.05 else "no difference between tumour and normal tissue shown"
         rows.append(
@@ -134,7 +135,8 @@ def tumour_normal_claims(tumour_normal: pd.DataFrame, patients: pd.DataFrame | N
                 "source_rows": _origin(patients, [str(r.cohort)]),
                 "claim": f"{r.gene}: {lead} in {r.cohort} (log2 fold change {number(r.log2fc)}, 95 % interval "
                 f"{interval(r.ci_low, r.ci_high)}; moderated t = {r.statistic:.2f}, {equals('p', r.p_value)}, "
-                f"{equals('q', r.q_value)}; {r.design}, {r.n_tumour} and {r.n_normal}); by itself no sign of resistance.",
+                f"{equals('q', r.q_value)}; {r.design}, {r.n_tumour} and {r.n_normal}); by itself no sign of "
+                f"resistance.",
             }
         )  # fmt: skip
     return claim_table(rows)
@@ -150,12 +152,13 @@ def biomarker_claims(biomarkers: pd.DataFrame) -> pd.DataFrame:
     known = dict(zip(names, resolve.genes(names)["gene"], strict=True)) if names else {}
     better = dict(zip(names, symbols(names), strict=True))
     rows = []
-    for r in biomarkers.itertuples():
+    for r in each(biomarkers):
         if not known.get(r.marker) or r.auc != r.auc:
             continue
         beside = ""
         if r.difference == r.difference:
-            beside = f"; against {r.reference} {number(r.difference)} ({equals('p', r.difference_p_value)}, both measured " \
+            beside = f"; against {r.reference} {number(r.difference)} ({equals('p', r.difference_p_value)}, both "
+            f"measured " \
                 f"in {int(r.n_compared)})"  # fmt: skip
         rows.append(
             {
@@ -164,7 +167,8 @@ def biomarker_claims(biomarkers: pd.DataFrame) -> pd.DataFrame:
                 "effect_unit": "AUC - 0.5 (higher in cases)", "ci_low": r.ci_low - 0.5, "ci_high": r.ci_high - 0.5,
                 "p_value": r.p_value, "q_value": r.q_value, "n": r.n_cases + r.n_controls, "status": r.status,
                 "analysis": "biomarkers", "source_table": r.source_table, "source_rows": r.source_rows,
-                "claim": f"{r.marker} in serum or tissue tells {r.cases} from {r.controls} with an AUC of {number(r.auc)} "
+                "claim": f"{r.marker} in serum or tissue tells {r.cases} from {r.controls} with an AUC of "
+                f"{number(r.auc)} "
                 f"(95 % interval {interval(r.ci_low, r.ci_high)}; DeLong {equals('p', r.p_value)}; {int(r.n_cases)} "
                 f"against {int(r.n_controls)}{beside}).",
             }
@@ -180,7 +184,7 @@ def cell_association_claims(cell_association: pd.DataFrame, patient_cells: pd.Da
     names = sorted(set(cell_association["marker"]))
     known = dict(zip(names, resolve.genes(names)["gene"], strict=True)) if names else {}
     rows = []
-    for r in cell_association.itertuples():
+    for r in each(cell_association):
         if not known.get(r.marker):
             continue
         tested = r.status == "estimated"

@@ -12,7 +12,8 @@ from rechallenge.tables.contract import Column, Contract, place
 
 
 def readable_outcomes(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
-    """Events that are neither yes nor no, events without a time, responses that no rule knows, treatment after the end."""
+    """Events that are neither yes nor no, events without a time, responses that no rule knows, treatment after the
+    end."""
     for at, value in frame["event"].items():
         text = str(value).strip()
         if text and event_of(text) is None:
@@ -28,12 +29,13 @@ def readable_outcomes(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
             "event-without-time", "an event without its time cannot be used for survival.", "Fill in the time.",
             column="time", severity="warning", count=len(lone), **place(frame, lone[0]),
         )  # fmt: skip
-    odd = [at for at, v in frame["response"].items() if str(v).strip() and response_of(str(v)) is None]
+    odd = [i for i, v in enumerate(frame["response"].astype(str)) if v.strip() and response_of(v) is None]
     if odd:
         yield Fault(
             "response", "this response is neither CR/PR (or responder) nor SD/PD (or non-responder); it counts as not "
             "known.", "Write CR, PR, SD, PD, responder or non-responder.", column="response",
-            value=str(frame.loc[odd[0], "response"])[:60], severity="warning", count=len(odd), **place(frame, odd[0]),
+            value=str(frame["response"].iloc[odd[0]])[:60], severity="warning", count=len(odd),
+            **place(frame, frame.index[odd[0]]),
         )  # fmt: skip
     late = frame.index[timed & (frame["treatment_start"] >= frame["time"])]
     if len(late):
@@ -47,12 +49,12 @@ def readable_outcomes(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
 def one_row_each(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """A patient has one row per endpoint; two would count twice."""
     keys = ["cohort", "patient", "endpoint"]
-    twice = frame.index[frame.duplicated(keys)]
-    for at in twice[:20]:
+    twice = [i for i, again in enumerate(frame.duplicated(keys)) if again]
+    for i in twice[:20]:
         yield Fault(
             "patient-twice", "this patient has another row for the same endpoint.",
-            "Keep one row per patient and endpoint.", column="patient", value=str(frame.loc[at, "patient"]),
-            **place(frame, at),
+            "Keep one row per patient and endpoint.", column="patient", value=str(frame["patient"].iloc[i]),
+            **place(frame, frame.index[i]),
         )  # fmt: skip
 
 

@@ -146,7 +146,7 @@ def _shapes(group: Group, names: list[str], z: Any, confidence: float) -> list[p
         fitted = cox.fit(at, cox.natural_spline(z[i], 3, list(knots))[None])
         if fitted.status[0] != cox.ESTIMATED:
             continue
-        grid = np.linspace(*np.quantile(z[i], [0.02, 0.98]), 41)
+        grid = np.linspace(float(np.quantile(z[i], 0.02)), float(np.quantile(z[i], 0.98)), 41)
         away = cox.natural_spline(grid, 3, list(knots)) - cox.natural_spline(
             np.array([np.median(z[i])]), 3, list(knots)
         )

@@ -20,6 +20,8 @@ NOT_VALUES = ("dataset", "feature", "_file", "_row")
 FEWEST = 5
 #: genes on either side by expression that a gene is compared with
 NEIGHBOURS = 250
+#: units whose logarithm is taken
+LINEAR = ("counts", "tpm", "fpkm", "cpm", "intensity", "area", "concentration")
 #: a gene measured in fewer of a cohort's patients than this share is left out of scans
 MEASURED = 0.8
 
@@ -94,7 +96,10 @@ def _one(
     ordered = rows.sort_values("feature", kind="mergesort")
     values = ordered[list(sample)].to_numpy(dtype=np.float64)
     unit = next((u for u in _text(sheet, "unit") if u), "")
-    if unit in ("counts", "tpm", "intensity", "area"):
+    if unit == "counts":  # ranks over patients must not follow sequencing depth
+        total = np.nansum(values, axis=0)
+        values = values / np.where(total > 0, total, np.nan) * 1e6
+    if unit in LINEAR:
         values = np.log2(np.maximum(values, 0) + 1)
     tumours, of_tumours = _per_patient(values[:, ~normal], named[~normal])
     healthy, of_normal = _per_patient(values[:, normal], named[normal])

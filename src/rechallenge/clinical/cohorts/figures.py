@@ -9,7 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.clinical.cohorts.display import HIGH, LOW, drawn
-from rechallenge.clinical.cohorts.people import ALL, order_of
+from rechallenge.clinical.cohorts.people import ALL, each, order_of
 from rechallenge.report.words import number
 
 #: panels of one figure, genes of one forest
@@ -139,8 +139,10 @@ def _pooled_rows(own: pd.DataFrame, pooled: Any) -> pd.DataFrame:
 
 @figure(
     title="Hazard ratios over cohorts",
-    caption="Hazard ratio per standard deviation of expression with 95 % intervals in each cohort (events of patients), "
-    "pooled by REML with the Hartung-Knapp interval, and the prediction interval in which a further cohort is expected. "
+    caption="Hazard ratio per standard deviation of expression with 95 % intervals in each cohort (events of "
+    "patients), "
+    "pooled by REML with the Hartung-Knapp interval, and the prediction interval in which a further cohort is "
+    "expected. "
     "At most four genes or markers are shown, those named beforehand first.",
 )
 def survival_forest(
@@ -156,15 +158,14 @@ def survival_forest(
         return None
     endpoint = min(rows["endpoint"].unique(), key=order_of)
     rows = rows[rows["endpoint"] == endpoint]
-    several = rows["cohort"].nunique() > 1
+    several = len(set(rows["cohort"])) > 1
     charts = []
     for gene in [g for g in drawn(clinical_candidates, 99) if g in set(rows["gene"])][: FORESTS if several else 99]:
         pooled = None
         if survival_meta is not None:
-            mine = survival_meta[
-                (survival_meta["gene"] == gene) & (survival_meta["endpoint"] == endpoint) & (survival_meta["subset"] == ALL)
-            ]  # fmt: skip
-            pooled = next(mine.itertuples(), None)
+            mine = survival_meta[survival_meta["gene"] == gene]
+            mine = mine[(mine["endpoint"] == endpoint) & (mine["subset"] == ALL)]
+            pooled = next(each(mine), None)
         charts.append((gene, _pooled_rows(rows[rows["gene"] == gene], pooled)))
     if not charts:
         return None
@@ -211,7 +212,8 @@ def _forest(table: pd.DataFrame, title: str) -> Any:
     x = alt.X("_draw_ci_low:Q", title=title, scale=scale, axis=axis)
     return alt.layer(
         rule.encode(alt.X("_draw_one:Q", title=title, scale=scale, axis=axis)),
-        base.transform_filter("datum.what !== 'prediction'").mark_rule().encode(x, alt.X2("_draw_ci_high"), tooltip=tip),
+        base.transform_filter("datum.what !== "
+        "'prediction'").mark_rule().encode(x, alt.X2("_draw_ci_high"), tooltip=tip),
         base.transform_filter("datum.what === 'prediction'").mark_rule(strokeDash=[1, 2], strokeWidth=1.4).encode(
             x, alt.X2("_draw_ci_high"), tooltip=tip),
         base.transform_filter("datum.what === 'cohort'").mark_square(opacity=1).encode(
@@ -224,7 +226,8 @@ def _forest(table: pd.DataFrame, title: str) -> Any:
 
 @figure(
     title="Shape of the association",
-    caption="Hazard ratio against the median patient over expression: natural cubic spline with its 95 % band, dashed the "
+    caption="Hazard ratio against the median patient over expression: natural cubic spline with its 95 % band, "
+    "dashed the "
     "straight line of the Cox model. At most six panels.",
 )
 def spline_shape(spline_effects: pd.DataFrame, clinical_candidates: pd.DataFrame) -> Any:
@@ -262,7 +265,8 @@ def spline_shape(spline_effects: pd.DataFrame, clinical_candidates: pd.DataFrame
 
 @figure(
     title="Place among all genes",
-    caption="All genes of the scan in the order of their signed statistic (square root of the likelihood ratio; several "
+    caption="All genes of the scan in the order of their signed statistic (square root of the likelihood ratio; "
+    "several "
     "cohorts: pooled); dashed lines: |z| = 1.96, beyond which p < 0.05 for one gene. Grey: all genes (thinned for "
     "drawing); labelled: up to twelve candidates. A gene is remarkable by its place here, not by p < 0.05.",
 )
@@ -279,7 +283,7 @@ def place_among_genes(
         return None
     endpoint = min(table["endpoint"].unique(), key=order_of)
     table = table[(table["endpoint"] == endpoint) & table["statistic"].notna()]
-    if table["cohort"].nunique() > 1 and survival_meta is not None:
+    if len(set(table["cohort"])) > 1 and survival_meta is not None:
         pooled = survival_meta[(survival_meta["kind"] == "gene") & (survival_meta["subset"] == ALL)
                                & (survival_meta["endpoint"] == endpoint)]  # fmt: skip
         both = pooled.assign(z=np.log(pooled["hr_per_sd"]) / pooled["se"])[["gene", "z", "percentile", "hr_per_sd"]]
@@ -300,7 +304,8 @@ def place_among_genes(
     y = alt.Y("z:Q", title="Statistic z (below 0: longer survival)", scale=alt.Scale(nice=True))
     lines = alt.Chart(pd.DataFrame({"_draw_z": [-1.96, 1.96]})).mark_rule(color=MUTED, strokeDash=[2, 2],
                                                                           strokeWidth=0.5)  # fmt: skip
-    share = f"{100 * float((both['z'].abs() > 1.96).mean()):.0f} % of {len(both):,} genes beyond the dashed lines ({endpoint})"
+    share = f"{100 * float((both['z'].abs() > 1.96).mean()):.0f} % of {len(both):,} genes beyond the dashed lines "
+    f"({endpoint})"
     labels = alt.Chart(marked)
     return sized(
         alt.layer(

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rechallenge.analysis import figure
 from rechallenge.clinical.cohorts.figures import plain_p
+from rechallenge.clinical.cohorts.people import each
 from rechallenge.stats import roc
 
 PANELS = 6
@@ -48,9 +49,10 @@ def _roc(data: pd.DataFrame, panel: str, columns: int, width: float) -> Any:
 
 @figure(
     title="ROC curves of response",
-    caption="Sensitivity and specificity of the expression of the first candidates for response, in each arm; the legend "
+    caption="Sensitivity and specificity of the expression of the first candidates for response, in each arm; the "
+    "legend "
     "gives the area with its 95 % interval (DeLong). Positive is high expression; an area below 0.5 means that "
-    "responders are lower.",
+    "responders are lower. Arms with fewer than five responders or others are shown and not tested.",
 )
 def response_roc(response_points: pd.DataFrame, response_scan: pd.DataFrame) -> Any:
     """One panel per cohort and arm, genes as colours."""
@@ -74,9 +76,12 @@ def response_roc(response_points: pd.DataFrame, response_scan: pd.DataFrame) -> 
 
 @figure(
     title="Waterfall of response",
-    caption="One bar per patient. Where the change of the tumour was measured: best change in per cent, sorted, coloured "
-    "by expression above or below the median of the arm; dashed: the limits of progression (+20 %) and partial response "
-    "(-30 %) of RECIST. Elsewhere: expression in standard deviations, sorted, coloured by response. At most six panels, "
+    caption="One bar per patient. Where the change of the tumour was measured: best change in per cent, sorted, "
+    "coloured "
+    "by expression above or below the median of the arm; dashed: the limits of progression (+20 %) and partial "
+    "response "
+    "(-30 %) of RECIST. Elsewhere: expression in standard deviations, sorted, coloured by response. At most six "
+    "panels, "
     "genes named beforehand first.",
 )
 def response_waterfall(response_points: pd.DataFrame) -> Any:
@@ -115,8 +120,8 @@ def response_waterfall(response_points: pd.DataFrame) -> Any:
         alt.Chart(data)
         .mark_bar(size=float(np.clip(100 / data["place"].max(), 0.8, 3)))
         .encode(
-            alt.X("place:Q", title=title, axis=alt.Axis(tickMinStep=1)), alt.Y("value:Q", title=y), alt.Y2("_draw_zero"),
-            colour, tooltip=["patient:N", "value:Q", "shade:N"],
+            alt.X("place:Q", title=title, axis=alt.Axis(tickMinStep=1)), alt.Y("value:Q", title=y),
+            alt.Y2("_draw_zero"), colour, tooltip=["patient:N", "value:Q", "shade:N"],
         )
     )  # fmt: skip
     layers = [bars]
@@ -131,7 +136,8 @@ def response_waterfall(response_points: pd.DataFrame) -> Any:
 
 @figure(
     title="ROC curves of serum biomarkers",
-    caption="Cases against each group of controls; the legend gives the area with its 95 % interval (DeLong). Positive is "
+    caption="Cases against each group of controls; the legend gives the area with its 95 % interval (DeLong). "
+    "Positive is "
     "a high value. At most six markers in three panels, those of largest area.",
 )
 def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> Any:
@@ -148,7 +154,7 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
     markers = list(dict.fromkeys(best["marker"]))[:6]
     panels = list(dict.fromkeys(table["panel"]))[:3]
     parts = []
-    for r in table[table["marker"].isin(markers) & table["panel"].isin(panels)].itertuples():
+    for r in each(table[table["marker"].isin(markers) & table["panel"].isin(panels)]):
         own = biomarkers_table[
             (biomarkers_table["cohort"] == r.cohort) & (biomarkers_table["marker"] == r.marker)
             & biomarkers_table["group"].isin([r.cases, r.controls])
@@ -163,8 +169,10 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
 
 @figure(
     title="Subgroups",
-    caption="Hazard ratio per standard deviation in every level of each subgroup factor (events of patients), with the p "
-    "of the interaction; a difference between two levels is claimed by that p alone. At most two genes and two factors.",
+    caption="Hazard ratio per standard deviation in every level of each subgroup factor (events of patients), with "
+    "the p "
+    "of the interaction; a difference between two levels is claimed by that p alone. At most two genes and two "
+    "factors.",
 )
 def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) -> Any:
     """All levels of the first two factors for the first two genes."""
@@ -179,9 +187,9 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
         return None
     table["label"] = [
         f"{r.gene}, {r.factor}: {r.level} ({int(r.events)} of {int(r.n)}), {plain_p(r.interaction_p_value)}"
-        for r in table.itertuples()
+        for r in each(table)
     ]
-    if table["cohort"].nunique() > 1:
+    if len(set(table["cohort"])) > 1:
         table["label"] = table["cohort"] + ", " + table["label"]
     order = {g: i for i, g in enumerate(genes)}
     table = table.sort_values(["gene", "factor", "level"], key=lambda c: c.map(order) if c.name == "gene" else c,
@@ -192,7 +200,8 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
 
 @figure(
     title="Definitions of one property",
-    caption="Patients counted by each pair of definitions of one property (yes or no); where both columns should say the "
+    caption="Patients counted by each pair of definitions of one property (yes or no); where both columns should say "
+    "the "
     "same, the off-diagonal counts are patients classed differently.",
 )
 def definition_table(definition_conflicts: pd.DataFrame) -> Any:
@@ -203,7 +212,7 @@ def definition_table(definition_conflicts: pd.DataFrame) -> Any:
         return None
     table = definition_conflicts.head(8)
     rows = []
-    for r in table.itertuples():
+    for r in each(table):
         n = r.both_yes + r.only_a + r.only_b + r.both_no
         for what, count in (("both yes", r.both_yes), ("only the first", r.only_a), ("only the second", r.only_b),
                             ("both no", r.both_no)):  # fmt: skip

@@ -42,7 +42,8 @@ def _methods(survival_fits: pd.DataFrame, confounders: tuple[str, ...], draws: i
     more = f"; a second model held {', '.join(confounders)} where there were at least {PER_VARIABLE} events per " \
         f"coefficient ({PEDUZZI})" if confounders else ""  # fmt: skip
     return (
-        f"Each candidate was examined in each cohort by Cox regression ({COX}): a natural cubic spline of three degrees "
+        f"Each candidate was examined in each cohort by Cox regression ({COX}): a natural cubic spline of three "
+        f"degrees "
         "of freedom against a straight line (likelihood ratio), an exact score test of proportional hazards over 1 - "
         f"Kaplan-Meier ({GRAMBSCH}), and where that failed the difference in restricted mean survival time between the "
         f"halves by expression ({RMST}). Cut-points carry the p-value of the maximally selected log-rank statistic by "

@@ -20,8 +20,10 @@ KNOWN = (
 #: endpoints in the order in which they are looked at
 ENDPOINTS = ("OS", "DSS", "PFS", "PFI", "RFS", "DFS", "DFI", "TTP", "EFS")
 ALL, TREATED = "all patients", "treated with "
-#: an endpoint beside others in one row: (event column, time column, unit)
-_PAIRS = ((r"(.+)[._]time$", "", ""), (r"(.+)_MONTHS$", "_STATUS", "months"), (r"(.+)_days$", "_event", "days"))
+#: endpoints side by side in one row: what the column of times ends in, and the unit that this says
+_TIMES = ((r"(.+?)[._ ]time$", ""), (r"(.+?)[._ ]months$", "months"), (r"(.+?)[._ ]days$", "days"))
+#: what the column of events has after the endpoint's name
+_EVENTS = ("", ".event", "_event", " event", "_status", ".status", " status")
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Group:
         return Group(self.cohort, self.endpoint, self.subset, self.rows[kept], self.delayed)
 
 
+def each(frame: pd.DataFrame) -> Iterator[Any]:
+    """The rows of a table as named tuples."""
+    yield from frame.itertuples()
+
+
 def extras(patients: pd.DataFrame) -> list[str]:
     """Columns of the table that only this study has."""
     return [c for c in patients.columns if c not in KNOWN]
@@ -63,16 +70,16 @@ def extras(patients: pd.DataFrame) -> list[str]:
 def _pairs(patients: pd.DataFrame) -> dict[str, tuple[str, str, str]]:
     """Endpoint -> (event column, time column, unit) for endpoints that stand side by side."""
     columns = extras(patients)
-    found = {}
+    found: dict[str, tuple[str, str, str]] = {}
     for column in columns:
-        for pattern, suffix, unit in _PAIRS:
-            hit = re.match(pattern, column, re.I)
+        for pattern, unit in _TIMES:
+            hit = re.fullmatch(pattern, column, re.I)
             if not hit:
                 continue
-            stem = hit[1]
-            other = next((c for c in columns if c.casefold() == (stem + suffix).casefold() and c != column), None)
+            wanted = [(hit[1] + suffix).casefold() for suffix in _EVENTS]
+            other = next((c for w in wanted for c in columns if c.casefold() == w and c != column), None)
             if other is not None:
-                found.setdefault(stem.upper(), (other, column, unit))
+                found.setdefault(hit[1].upper(), (other, column, unit))
     return found
 
 
@@ -183,8 +190,8 @@ def design(rows: pd.DataFrame, names: Sequence[str]) -> tuple[pd.DataFrame, pd.S
             if spread > 0:
                 parts[name] = (kept - kept.mean()) / spread
             continue
-        counts = kept.value_counts()
-        levels = sorted(counts.index, key=lambda v, c=counts: (-int(c[v]), str(v)))
+        counts = {str(v): int(n) for v, n in kept.value_counts().items()}
+        levels = sorted(counts, key=lambda v: (-counts[v], v))
         for level in levels[1:]:
             parts[f"{name}: {level}"] = (kept == level).astype(float)
     return pd.DataFrame(parts, index=rows.index[complete]), complete

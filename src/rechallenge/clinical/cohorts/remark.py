@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.clinical.cohorts.people import extras, individuals, long
+from rechallenge.clinical.cohorts.people import each, extras, individuals, long
 from rechallenge.report.words import counted, listed, number
 
 REMARK_DOI = "doi:10.1038/sj.bjc.6602678"
@@ -23,19 +23,19 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
     treated = sorted({t for t in people["treatment"] if t})
     events = "" if s is None else "; ".join(
         f"{r.cohort}, {r.endpoint}, {r.subset}: {r.n} patients, {r.events} events"
-        for r in s.drop_duplicates(["cohort", "endpoint", "subset"]).itertuples()
+        for r in each(s.drop_duplicates(["cohort", "endpoint", "subset"]))
     )  # fmt: skip
     follow = "" if audit is None else "; ".join(
         f"{r.cohort}, {r.endpoint}: {number(r.value)} {r.unit} ({number(r.low)} to {number(r.high)})"
-        for r in audit[audit["item"] == "median follow-up"].itertuples()
+        for r in each(audit[audit["item"] == "median follow-up"])
     )  # fmt: skip
     gone = "" if audit is None else "; ".join(
         f"{r.cohort}: {r.item[9:]} {int(r.value)}"
-        for r in audit[audit["item"].str.startswith("missing: ") & (audit["value"] > 0)].itertuples()
+        for r in each(audit[audit["item"].str.startswith("missing: ") & (audit["value"] > 0)])
     )  # fmt: skip
     detect = "" if audit is None else "; ".join(
         f"{r.cohort}, {r.endpoint}{', ' + r.text.split(',')[0] if r.text else ''}: {number(r.value)}"
-        for r in audit[audit["item"] == "detectable hazard ratio per SD"].itertuples()
+        for r in each(audit[audit["item"] == "detectable hazard ratio per SD"])
     )  # fmt: skip
     genes = "" if c is None else f"{listed(c['gene'], 12)}; why each: {listed(sorted({_kind(w) for w in c['why']}))}"
     zero = listed(sorted({z for z in people["time_zero"] if z}))
@@ -51,7 +51,8 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
     pooled = "" if m is None else counted(int((m["k"] > 1).sum()), "gene was", "genes were") + " pooled over cohorts"
     return [
         (1, "Introduction", "Markers, objectives, hypotheses", genes, PARTLY),
-        (2, "Patients", "Source, characteristics, inclusion", f"{cohorts}; recorded: {listed(extras(people), 20)}", PARTLY),
+        (2, "Patients", "Source, characteristics, inclusion", f"{cohorts}; recorded: "
+        f"{listed(extras(people), 20)}", PARTLY),
         (3, "Patients", "Treatments and how they were chosen", listed(treated) or "none recorded", PARTLY),
         (4, "Specimens", "Material, preservation, storage", "", AUTHORS),
         (5, "Assay", "Method, protocol, blinding", "", AUTHORS),
@@ -61,11 +62,13 @@ def _items(p: pd.DataFrame, c: pd.DataFrame | None, s: pd.DataFrame | None, m: p
         (9, "Design", "Sample size, detectable effect", f"hazard ratio per SD with 80 % power: {detect}", FILLED),
         (10, "Analysis", "Statistical methods, model building, missing data, assumptions", "see the methods paragraph; "
          "complete cases; " + checks, FILLED),
-        (11, "Analysis", "Cut-points", "none was used for a claim; the marker is continuous, halves are for display and "
+        (11, "Analysis", "Cut-points", "none was used for a claim; the marker is continuous, halves are for display "
+        "and "
          "the best cut-point carries the price of the search", FILLED),
         (12, "Results", "Flow of patients, events", events, FILLED),
         (13, "Results", "Distribution of characteristics, missing values", gone or "none missing", FILLED),
-        (14, "Results", "Marker against standard variables", "" if s is None else "correlation with proliferation: " + _r(s),
+        (14, "Results", "Marker against standard variables", "" if s is None else "correlation with proliferation: "
+        "" + _r(s),
          PARTLY),
         (15, "Results", "Univariable estimates", uni, FILLED),
         (16, "Results", "Multivariable estimates", multi or (f"not fitted; declared: {confounders}" if confounders else
@@ -97,7 +100,7 @@ def _ratios(s: pd.DataFrame, prefix: str, most: int = 12) -> str:
 
 def _r(s: pd.DataFrame) -> str:
     there = s[s["proliferation_r"].notna()]
-    return listed((f"{r.gene} {r.proliferation_r:.2f}" for r in there.itertuples()), 12) or "not computed"
+    return listed((f"{r.gene} {r.proliferation_r:.2f}" for r in each(there)), 12) or "not computed"
 
 
 def _verdicts(s: pd.DataFrame) -> str:

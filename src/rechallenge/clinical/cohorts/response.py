@@ -14,7 +14,12 @@ from scipy import special
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.candidates import where_measured
 from rechallenge.clinical.cohorts.expression import (
-    Expression, cohorts, leading_components, patterns, percentiles, proliferation, rank_normal,
+    Expression,
+    cohorts,
+    leading_components,
+    patterns,
+    percentiles,
+    rank_normal,
 )  # fmt: skip
 from rechallenge.clinical.cohorts.people import individuals, long
 from rechallenge.clinical.cohorts.verdicts import NOT, SPECIFIC, SUGGESTIVE, SUPPORTED, UNTESTED
@@ -135,7 +140,7 @@ def _scan_arm(arm: Arm, confidence: float) -> pd.DataFrame:
                     "status": status,
                     "reason": np.where(~good, "no spread", "" if arm.testable else few),
                 }
-            )  # fmt: skip
+            )
         )
     return pd.concat(parts, ignore_index=True)
 
@@ -295,7 +300,8 @@ def verdict(rows: pd.DataFrame, alpha: float, confidence: float) -> tuple[str, s
         kept = "still tells them apart beside it" if held else "adds nothing to it"
         first = flagged.iloc[0]
         reasons.append(
-            f"component {first['component']} ({100 * first['component_share']:.0f} % of the variance) already separates "
+            f"component {first['component']} ({100 * first['component_share']:.0f} % of the variance) already "
+            f"separates "
             f"the labels; the gene {kept}"
         )
     predictive = tested["interaction_p_value"].dropna()

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.expression import Expression, cohorts, patterns, percentiles, rank_normal
-from rechallenge.clinical.cohorts.people import ALL, Group, as_covariate, groups, long
+from rechallenge.clinical.cohorts.people import Group, as_covariate, groups, long
 from rechallenge.faults import NotApplicable
 from rechallenge.stats import cox, meta
 from rechallenge.stats.multiplicity import bh
@@ -94,7 +94,8 @@ def _scan_methods(survival_scan: pd.DataFrame, confidence: float, **_: Any) -> s
     return (
         f"In each of {len(of)} combinations of cohort, endpoint and patients, every gene was taken as normal scores of "
         "its ranks in standard deviations and fitted by Cox regression with Efron's treatment of ties "
-        f"({COX}, {EFRON}); p is that of the likelihood-ratio test, adjusted over all genes after Benjamini and Hochberg "
+        f"({COX}, {EFRON}); p is that of the likelihood-ratio test, adjusted over all genes after Benjamini and "
+        f"Hochberg "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x). The percentile of a gene is its rank by the size of its statistic "
         f"among genes of similar expression, because a large part of all genes is prognostic ({RANDOM})."
     )
@@ -147,32 +148,32 @@ def _of_group(
             percentile, matched = percentiles(strength, level)
             q = bh(found["p_value"])
             parts.append(found.assign(kind="gene", level=level, percentile=percentile, matched=matched, q_value=q))
+    among = parts[0]["statistic"].abs().dropna().to_numpy(float) if parts else np.zeros(0)
     for marker in sorted(set(markers)):
         own, values = marker_values(group, marker)
         if own.n >= 5 and own.events:
             found = scan_group(own, np.array([marker], dtype=object), values, confidence)
-            among = (
-                parts[0]["statistic"].abs().dropna().to_numpy() if parts and parts[0]["kind"].eq("gene").all() else []
-            )
             share = 100 * float(np.mean(among < abs(found["statistic"].iloc[0]))) if len(among) else np.nan
-            q = found["p_value"]
-            extra = {"kind": "marker", "level": np.nan, "percentile": share, "matched": False, "q_value": q}
-            parts.append(found.assign(**extra))
+            found = found.assign(kind="marker", level=np.nan, percentile=share, matched=False)
+            parts.append(found.assign(q_value=found["p_value"]))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SCAN))
 
 
-def pooled(scan: pd.DataFrame, effect: str, se: str, confidence: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def pooled(scan: pd.DataFrame, effect: str, se: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Genes x cohorts tables of effects and standard errors of one endpoint and subset, sorted by name."""
-    wide = {c: scan.pivot(index="gene", columns="cohort", values=c).sort_index() for c in (effect, se)}
+    wide = {c: scan.pivot_table(index="gene", columns="cohort", values=c).sort_index() for c in (effect, se)}
     return wide[effect], wide[se]
 
 
 def _meta_methods(survival_meta: pd.DataFrame, **_: Any) -> str:
     most = int(survival_meta["k"].max()) if len(survival_meta) else 0
+    if most < 2:
+        return f"Only one cohort has {FEWEST_EVENTS} events or more, so nothing was pooled."
     return (
         f"Log hazard ratios per standard deviation were pooled over up to {most} cohorts with at least "
         f"{FEWEST_EVENTS} events each by a random-effects model (REML, {REML}) with Hartung-Knapp intervals and tests "
-        f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals (doi:10.1136/bmjopen-2015-010247) and leaving "
+        f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals "
+        f"(doi:10.1136/bmjopen-2015-010247) and leaving "
         "out each cohort in turn."
     )
 
@@ -190,14 +191,15 @@ def survival_meta(
     out = []
     usable = survival_scan[survival_scan["status"] == "estimated"]
     for (endpoint, subset), rows in usable.groupby(["endpoint", "subset"], sort=True):
-        out.append(_meta_of(rows, survival_fits, confidence).assign(endpoint=endpoint, subset=subset))
+        found = _meta_of(rows, survival_fits, confidence)
+        out.append(found.assign(endpoint=str(endpoint), subset=str(subset)))
     if not out:
         raise NotApplicable(f"no cohort has {FEWEST_EVENTS} events, so there is nothing to pool")
     return pd.concat(out, ignore_index=True).loc[:, list(META)]
 
 
 def _meta_of(rows: pd.DataFrame, fits: pd.DataFrame | None, confidence: float) -> pd.DataFrame:
-    effect, se = pooled(rows, "coef", "se", confidence)
+    effect, se = pooled(rows, "coef", "se")
     y, s = effect.to_numpy(float), se.to_numpy(float)
     r = meta.pool(y, s, floor=True, confidence=confidence)
     first = rows.drop_duplicates("gene").set_index("gene").reindex(effect.index)
@@ -253,7 +255,7 @@ def _adjusted(table: pd.DataFrame, rows: pd.DataFrame, fits: pd.DataFrame | None
     ]  # fmt: skip
     if mine.empty:
         return table
-    effect, se = pooled(mine, "proliferation_coef", "proliferation_se", confidence)
+    effect, se = pooled(mine, "proliferation_coef", "proliferation_se")
     r = meta.pool(effect.to_numpy(float), se.to_numpy(float), floor=True, confidence=confidence)
     own = pd.DataFrame(
         {"adjusted_hr": np.exp(r.effect), "adjusted_ci_low": np.exp(r.ci_low), "adjusted_ci_high": np.exp(r.ci_high),

@@ -10,7 +10,7 @@ from scipy import special
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.expression import cohorts
-from rechallenge.clinical.cohorts.fits import subjects, ratios
+from rechallenge.clinical.cohorts.fits import ratios, subjects
 from rechallenge.clinical.cohorts.people import ALL, Group, as_covariate, groups, long, usable
 from rechallenge.clinical.cohorts.people import endpoints as endpoints_of
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS, at_risk
@@ -27,7 +27,8 @@ SUBGROUPS = (
 )  # fmt: skip
 TREATMENT = (
     "cohort", "endpoint", "treatment", "n", "events", "treated", "treated_events", "hr", "ci_low", "ci_high", "se",
-    "p_value", "naive_hr", "naive_ci_low", "naive_ci_high", "naive_p_value", "immortal_time", "unit", "status", "reason",
+    "p_value", "naive_hr", "naive_ci_low", "naive_ci_high", "naive_p_value", "immortal_time", "unit", "status",
+    "reason",
 )  # fmt: skip
 
 
@@ -77,7 +78,7 @@ def subgroups(
     q[one] = bh(out.loc[one, "interaction_p_value"])
     out["q_value"] = q.groupby([out[c] for c in ("gene", "cohort", "endpoint", "factor")]).transform("max")
     out["verdict"] = [
-        "not testable" if not v == v else "the levels differ" if v < alpha else "no difference between levels shown"
+        "not testable" if v != v else "the levels differ" if v < alpha else "no difference between levels shown"
         for v in out["q_value"]
     ]
     return out.loc[:, list(SUBGROUPS)]
@@ -117,11 +118,12 @@ def _of_factor(group: Group, names: list[str], z: Any, factor: str, zcrit: float
         fits = cox.fit(at_risk(part), x[:, labels == level]) if part.events >= 2 and part.n >= 5 else None
         for i, name in enumerate(names):
             good = fits is not None and fits.status[i] == cox.ESTIMATED
+            status = "not_estimable" if not good else "estimated" if p[i] == p[i] else "not_testable"
             row: dict[str, Any] = {
                 "gene": name, "cohort": own.cohort, "endpoint": own.endpoint, "factor": factor, "level": level,
                 "n": part.n, "events": part.events, "interaction_p_value": p[i], "interaction_df": df,
-                "missing": int((~there).sum()), "status": "estimated" if p[i] == p[i] and good else "not_testable" if good
-                else "not_estimable", "reason": why or ("" if good else "too few events in this level"),
+                "missing": int((~there).sum()), "status": status,
+                "reason": why or ("" if good else "too few events in this level"),
             }  # fmt: skip
             if fits is not None and good:
                 row |= ratios("", fits.coef[i, 0], fits.se[i, 0], zcrit, "hr_per_sd")
@@ -132,8 +134,10 @@ def _of_factor(group: Group, names: list[str], z: Any, factor: str, zcrit: float
 @analysis(
     title="Survival under treatment without immortal time",
     reference=IMMORTAL,
-    methods="Patients who were treated later than time zero count as untreated until then (time-dependent Cox model with "
-    f"delayed entry), because to be treated late one has to live so long ({IMMORTAL}); the hazard ratio of ever against "
+    methods="Patients who were treated later than time zero count as untreated until then (time-dependent Cox model "
+    "with "
+    f"delayed entry), because to be treated late one has to live so long ({IMMORTAL}); the hazard ratio of ever "
+    f"against "
     "never treated is shown beside it and is not a result.",
 )
 def treatment_survival(

@@ -38,7 +38,8 @@ CELLS = (
 @analysis(
     title="Tumour against normal tissue",
     reference=LIMMA,
-    methods=f"Tumour and normal tissue were compared by moderated t statistics over all genes ({LIMMA}), within patients "
+    methods=f"Tumour and normal tissue were compared by moderated t statistics over all genes ({LIMMA}), within "
+    f"patients "
     "where three or more gave both tissues.",
 )
 def tumour_normal(
@@ -103,8 +104,10 @@ def _wilson(k: float, n: int, zcrit: float) -> tuple[float, float]:
 @analysis(
     title="Serum biomarkers",
     reference=DELONG,
-    methods=f"Areas under ROC curves carry DeLong's interval ({DELONG}) and a permutation test; markers were compared on "
-    "the subjects that have both (paired DeLong). The threshold is that of the largest Youden index and its sensitivity "
+    methods=f"Areas under ROC curves carry DeLong's interval ({DELONG}) and a permutation test; markers were "
+    f"compared on "
+    "the subjects that have both (paired DeLong). The threshold is that of the largest Youden index and its "
+    "sensitivity "
     "and specificity are optimistic, because it was chosen on the same subjects.",
 )
 def biomarkers(
@@ -126,7 +129,7 @@ def biomarkers(
     table = biomarkers.dropna(subset=["value"])
     rows = []
     for cohort, own in table.groupby("cohort", sort=True):
-        wide = own.groupby(["subject", "group", "marker"], sort=True)["value"].mean().unstack("marker").reset_index()
+        wide = own.pivot_table(index=["subject", "group"], columns="marker", values="value").reset_index()
         case = _cases(sorted(set(wide["group"])), cases)
         for control in sorted(set(wide["group"]) - {case}):
             part = wide[wide["group"].isin([case, control])]
@@ -202,7 +205,8 @@ def _power(n_a: int, n_b: int, spread: float, fold: float = 4.0, alpha: float = 
     title="Marker-positive cells per patient",
     reference="doi:10.1214/aoms/1177730491",
     methods="Fractions of positive cells were compared between groups of patients by the rank-sum test "
-    "(doi:10.1214/aoms/1177730491; exact where there are no ties), the patient being the unit: cells of one patient are "
+    "(doi:10.1214/aoms/1177730491; exact where there are no ties), the patient being the unit: cells of one patient "
+    "are "
     "no replicates.",
 )
 def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, fold: float = 4.0) -> pd.DataFrame:
@@ -221,8 +225,7 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
         )
         labels = sorted(set(own["group"]))
         for i, a in enumerate(labels):
-            for b in labels[i + 1 :]:
-                rows.append({"marker": marker, **_compared(own, a, b, confidence, fold)})
+            rows += [{"marker": marker, **_compared(own, a, b, confidence, fold)} for b in labels[i + 1 :]]
     if not rows:
         raise NotApplicable("marker-positive cells need patients of two groups")
     out = pd.DataFrame(rows).reindex(columns=list(CELLS))

@@ -2,9 +2,9 @@
 
 Supported needs all of: two or more cohorts with 20 events each; a pooled effect (three or more cohorts: p below alpha
 by Hartung and Knapp; two: each below alpha in the same direction); the same direction whichever cohort is left out; an
-effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of the genes of similar expression. One
-cohort is never support. A gene that the scan itself picked out must pass on its q-value in one cohort, and be seen in
-another than its strongest where there are several.
+effect that stays with proliferation in the model (and beside the declared confounders); and more strength than 95 % of
+the genes of similar expression. One cohort is never support. A gene that the scan itself picked out must pass on its
+q-value in one cohort, and be seen in another than its strongest where there are several.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scipy.special import ndtri
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.fits import FITS
+from rechallenge.clinical.cohorts.people import each
 from rechallenge.clinical.cohorts.scan import FEWEST_EVENTS
 from rechallenge.report.words import equals, number
 from rechallenge.stats.meta import pool
@@ -125,9 +126,9 @@ def _confounded(own: pd.DataFrame, alpha: float) -> tuple[bool, str]:
 
 def _methods(survival: pd.DataFrame, alpha: float, **_: Any) -> str:
     return (
-        f"A gene was called supported only where two or more cohorts with {FEWEST_EVENTS} events each showed it (pooled "
-        f"p < {alpha:g} by Hartung and Knapp for three or more cohorts, each of two cohorts otherwise), in one direction "
-        "whichever cohort was left out, also with proliferation in the model, and stronger than "
+        f"A gene was called supported only where two or more cohorts with {FEWEST_EVENTS} events each showed it "
+        f"(pooled p < {alpha:g} by Hartung and Knapp for three or more cohorts, each of two cohorts otherwise), in "
+        "one direction whichever cohort was left out, also with proliferation in the model, and stronger than "
         f"{SPECIFIC:g} % of genes of similar expression."
     )
 
@@ -149,10 +150,10 @@ def survival(
     more = survival_scan[[*keys, "q_value", "percentile", "matched"]]
     out = survival_fits.merge(more, on=keys, how="left", sort=False)
     out = out.merge(clinical_candidates[["gene", "kind", "why", "selected"]], on=["gene", "kind"], how="left")
-    pooled = {} if survival_meta is None else {
-        (r.gene, r.kind, r.endpoint, r.subset): r for r in survival_meta.itertuples()
+    pooled: dict[Any, Any] = {} if survival_meta is None else {
+        (r.gene, r.kind, r.endpoint, r.subset): r for r in each(survival_meta)
     }  # fmt: skip
-    said: dict[tuple[str, ...], tuple[str, str]] = {}
+    said: dict[Any, tuple[str, str]] = {}
     group = ["gene", "kind", "endpoint", "subset"]
     for key, rows in out.groupby(group, sort=False):
         own = rows[rows["status"] == "estimated"]

@@ -5,15 +5,67 @@ from __future__ import annotations
 import re
 
 MISSING = frozenset(
-    "|na|n/a|nan|none given|unknown|[unknown]|[not available]|[not evaluated]|[not applicable]|[discrepancy]|"
-    "not reported|not available|---|--|-|?|missing|not evaluated".split("|")
+    [
+        "",
+        "na",
+        "n/a",
+        "nan",
+        "none given",
+        "unknown",
+        "[unknown]",
+        "[not available]",
+        "[not evaluated]",
+        "[not applicable]",
+        "[discrepancy]",
+        "not reported",
+        "not available",
+        "---",
+        "--",
+        "-",
+        "?",
+        "missing",
+        "not evaluated",
+    ]
 )
 _YES = frozenset(
-    "1 1.0 yes true dead deceased event died death progressed progression recurred relapsed recurrence relapse "
-    "recurred/progressed progressed/recurred positive pos".split()
+    [
+        "1",
+        "1.0",
+        "yes",
+        "true",
+        "dead",
+        "deceased",
+        "event",
+        "died",
+        "death",
+        "progressed",
+        "progression",
+        "recurred",
+        "relapsed",
+        "recurrence",
+        "relapse",
+        "recurred/progressed",
+        "progressed/recurred",
+        "positive",
+        "pos",
+    ]
 ) | {"dead with tumor"}
 _NO = frozenset(
-    "0 0.0 no false alive living censored none event-free disease-free diseasefree negative neg".split()
+    [
+        "0",
+        "0.0",
+        "no",
+        "false",
+        "alive",
+        "living",
+        "censored",
+        "none",
+        "event-free",
+        "disease-free",
+        "diseasefree",
+        "negative",
+        "neg",
+    ]
 ) | {"no event", "disease free", "not progressed", "no recurrence", "progression free"}
 _RESPONDED = frozenset(
     {"cr", "pr", "mcr", "mpr", "complete response", "partial response", "complete remission", "partial remission",

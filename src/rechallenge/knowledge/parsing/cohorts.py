@@ -1,4 +1,5 @@
-"""Public cohorts of patients: GEO series matrices, cBioPortal's clinical data, UCSC Xena, the TCGA clinical resource."""
+"""Public cohorts of patients: GEO series matrices, cBioPortal's clinical data, UCSC Xena, the TCGA clinical
+resource."""
 
 from __future__ import annotations
 
@@ -44,7 +45,8 @@ class SeriesMatrix:
         frame = pd.read_csv(body, sep="\t", dtype=str, keep_default_na=False, index_col=0, quoting=csv.QUOTE_MINIMAL)
         frame = frame.apply(lambda c: pd.to_numeric(c.str.strip().replace({"null": "", "NA": ""}), errors="coerce"))
         frame.index = frame.index.astype(str)
-        return frame.astype("float64")
+        out: pd.DataFrame = frame.astype("float64")
+        return out
 
 
 def series_matrix(path: Path) -> SeriesMatrix:
@@ -201,4 +203,5 @@ def expression(path: Path) -> pd.DataFrame:
     with content(path) as stream:
         frame = pd.read_csv(stream, sep="\t", index_col=0)
     frame.index = frame.index.astype(str)
-    return frame.apply(pd.to_numeric, errors="coerce").astype("float64")
+    out: pd.DataFrame = frame.apply(pd.to_numeric, errors="coerce").astype("float64")
+    return out
