@@ -180,6 +180,7 @@ def test_normal_cells_decide_selectivity(truth: pd.DataFrame, wells: pd.DataFram
     assert not claims["model"].eq("L02").any(), "normal cells are no tumour to make sensitive"
     told = claims[(claims["entity"] == "lefamulin") & claims["contrast"].str.startswith("selectivity")]
     assert told["direction"].tolist() == [0] and "in normal cells as well" in told["claim"].iloc[0]
+    assert "HeLa" in told["claim"].iloc[0], "the register says that this line is no hepatocyte"
     killed = truth.assign(alone=np.where(truth["compound"] == "lefamulin", 0.3, truth["alone"]))
     toxic = library.wells(killed, seed=7, model="L02", normal=True)
     out = assay.screen_hits(assay.screen_wells(placed(pd.concat([wells, toxic], ignore_index=True))), MODELS)

@@ -122,6 +122,10 @@ def _numbers(row: Any) -> str:
 
 
 def _selective(row: Any) -> dict[str, Any]:
+    from rechallenge.knowledge.questions.facts import is_hepatocyte
+
+    register = is_hepatocyte(row.normal_model)
+    doubt = f" {register.text.removeprefix('No: ')}" if register.verdict == "no" else ""
     gap = row.interaction - row.normal_interaction
     said = {
         "yes": "more than in normal cells",
@@ -143,7 +147,8 @@ def _selective(row: Any) -> dict[str, Any]:
         "claim": f"{row.compound} sensitises {row.model} {said} ({row.normal_model}): {_dosed(row)}, in normal cells "
         f"{100 * row.normal_alone:.3g} % viable alone and {100 * row.normal_both:.3g} % with both"
         + (f" (one-sided {equals('p', row.selective_p_value)})" if tested else "")
-        + ".",
+        + "."
+        + doubt,
     }
 
 

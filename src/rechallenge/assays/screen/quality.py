@@ -42,7 +42,8 @@ def screen_plates(screen_wells: pd.DataFrame, *, cv_limit: float = 0.2, position
     above `cv_limit` or, where position was not corrected for, a position effect above `position_limit`.
     """
     rows = []
-    extent = screen_wells.groupby("model")[["row", "column"]].max()
+    edges = screen_wells.groupby("model")[["row", "column"]].max()
+    extent = {str(m): (float(r), float(c)) for m, r, c in zip(edges.index, edges["row"], edges["column"], strict=True)}
     keys = ["model", "plate", "replicate", "anchor", "anchor_um"]
     for key, every in screen_wells.groupby(keys, sort=True):
         plate = every[every["excluded"] == ""]
@@ -66,7 +67,7 @@ def screen_plates(screen_wells: pd.DataFrame, *, cv_limit: float = 0.2, position
             "robust_z_prime": z_prime(raw["vehicle"], low, robust=True),
             "ssmd": ssmd(raw["vehicle"], low),
             "normalised_by": str(every["normalised_by"].iloc[0]),
-            **_position(kinds["sample"], level, extent.loc[str(key[0])]),
+            **_position(kinds["sample"], level, extent[str(key[0])]),
         }
         known = not np.isnan(row["z_prime"])
         row["status"] = "estimated" if known else "not_estimable"
@@ -80,14 +81,14 @@ def _over(high: Any, low: Any) -> float:
     return float(high.mean() / low.mean()) if high.size and low.size and low.mean() > 0 else float("nan")
 
 
-def _position(sample: pd.DataFrame, level: pd.Series, extent: pd.Series) -> dict[str, Any]:
+def _position(sample: pd.DataFrame, level: pd.Series, extent: tuple[float, float]) -> dict[str, Any]:
     """Edge, row and column effects among the compounds (mostly inert, so their medians show position)."""
     out: dict[str, Any] = {"edge_effect": np.nan, "row_effect": np.nan, "column_effect": np.nan, "position": ""}
     placed = sample["row"].notna() & level.notna()
     sample, level = sample[placed], level[placed]
     if len(sample) < 24 or sample["compound"].nunique() < 0.5 * len(sample):
         return out | {"position": "too few different compounds to tell position from effect"}
-    edge = sample["row"].isin([1, extent["row"]]) | sample["column"].isin([1, extent["column"]])
+    edge = sample["row"].isin([1, extent[0]]) | sample["column"].isin([1, extent[1]])
     said = []
     if min(edge.sum(), (~edge).sum()) >= 8:
         out["edge_effect"] = float(2 ** (level[edge].median() - level[~edge].median()) - 1)
