@@ -288,7 +288,8 @@ def test_figures(
 ) -> None:
     values, sheet = checked["metabolite_values"], tables[1]
     for chart in (figures.metabolite_samples(values, sheet), figures.metabolite_rsd(checked["metabolite_quality"]),
-                  figures.metabolite_volcano(compared), figures.metabolite_heatmap(values, compared, sheet)):  # fmt: skip
+                  figures.metabolite_volcano(compared),
+                  figures.metabolite_heatmap(values, compared, sheet)):  # fmt: skip
         assert export("f", chart)["pdf"].startswith(b"%PDF")
 
 

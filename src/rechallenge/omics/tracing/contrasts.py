@@ -75,20 +75,20 @@ def tracing(
     means = per_replicate(isotopologues)
     rows: list[dict[str, Any]] = []
     by = ["tracer", "hours", "model", "treatment", "stage", "metabolite", "derivative"]
-    cells = {tuple(map(str, k)): part for k, part in means.groupby(by, sort=True)}
+    cells = {_key(k): part for k, part in means.groupby(by, sort=True)}
     origin = _origins(isotopologues, by)
     compounds = sorted({(k[5], k[6]) for k in cells})
     for one in groups.of(means, models, contrasts, within=("tracer", "hours")):
         at = tuple(value for _, value in one.stratum)
         for compound in compounds:
-            keys = [(*at, g.model, g.treatment, g.stage, *compound) for g in (one.group, one.reference)]
-            if not all(k in cells for k in keys):
+            sides = [(*at, g.model, g.treatment, g.stage, *compound) for g in (one.group, one.reference)]
+            if not all(k in cells for k in sides):
                 continue
-            pair = [cells[k] for k in keys]
+            pair = [cells[k] for k in sides]
             head = _head(one, *compound) | {"_tells": groups.direction(one, models)}
-            head["source_rows"] = groups.origins(t for k in keys for t in origin.get(k, ()))
+            head["source_rows"] = groups.origins(t for k in sides for t in origin.get(k, ()))
             rows += [{**head, **r} for r in _measures(one, pair, compound[0], confidence)]
-            rows.append({**head, **_distribution(pair, detection, n_rotations, seed, "|".join(keys[0] + keys[1]))})
+            rows.append({**head, **_distribution(pair, detection, n_rotations, seed, "|".join(sides[0] + sides[1]))})
     if not rows:
         raise NotApplicable("tracing needs one metabolite in two groups: a resistant model and its parent, or a drug")
     out = pd.DataFrame(rows)
@@ -108,7 +108,11 @@ def _origins(isotopologues: pd.DataFrame, by: list[str]) -> dict[tuple[str, ...]
     table = groups.grouped(isotopologues[isotopologues["source_rows"] != ""])
     table["hours"] = [_hours(h) for h in table["hours"].astype(float)]
     found = table[[*by, "source_rows"]].drop_duplicates().groupby(by, sort=True)["source_rows"].agg(list)
-    return {tuple(map(str, k)): list(v) for k, v in found.items()}
+    return {_key(k): list(v) for k, v in found.items()}
+
+
+def _key(values: Any) -> tuple[str, ...]:
+    return tuple(str(v) for v in values)
 
 
 def _hours(value: float) -> str:
