@@ -377,11 +377,13 @@ def test_no_band_shifts_where_nothing_does() -> None:
 
 @pytest.mark.slow
 def test_a_shifted_band_is_seen_with_three_replicates() -> None:
+    """A gain of 0.25 at two of four temperatures, bands scattering by 0.05: seen in four of five experiments (49 of 60
+    measured); 40 experiments leave an error of 0.06."""
     found = [
         assay.thermal_shift(blots(seed, gain=0.25, noise=0.05))["thermal_shift"].query("overall").set_index("protein")
         .loc["AKR1B1", "p_value"] < 0.05 for seed in range(40)
     ]  # fmt: skip
-    assert np.mean(found) > 0.8
+    assert np.mean(found) > 0.8 - 3 * np.sqrt(0.8 * 0.2 / 40)
 
 
 def test_the_null_of_a_proteome_is_kept_by_the_interval_over_replicates() -> None:
