@@ -70,6 +70,8 @@ def estimation_plot(values: pd.DataFrame, rows: pd.DataFrame, *, name: str, unit
     below.loc[below["status"] != "censored", "bound"] = ""
     data = pd.concat([top, below], ignore_index=True)
     data["p"] = ["" if p != p else f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001" for p in data["p_adjusted"]]
+    untested = (data["part"] == "difference") & data["p_adjusted"].isna() & data["difference"].notna()
+    data.loc[untested, "p"] = "not tested"
     rng = np.random.default_rng(0)  # sideways, so that equal values are seen
     data["_draw_shift"] = rng.uniform(-1, 1, len(data))
     wide = max(90, 26 * len(order))
