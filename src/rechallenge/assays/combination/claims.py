@@ -130,7 +130,8 @@ def _sign_claims(row: Any, regions: pd.DataFrame) -> list[dict[str, Any]]:
             f"{_drugs(row)}: {'antagonistic' if direction > 0 else 'synergistic'} in {where(row)} at {region.words}"
             f"{reach.get(region.in_window, '')}, mean excess over {method} {number(region.excess)} % of inhibition "
             f"over {region.n_cells:.0f} dose combinations, each beyond it at the false-discovery rate of the surface "
-            f"(95 % interval {interval(region.ci_low, region.ci_high)}; n = {region.n:.0f} biological replicates){normal}."
+            f"(95 % interval {interval(region.ci_low, region.ci_high)}; n = {region.n:.0f} biological replicates)"
+            f"{normal}."
         )
         known = np.isfinite(region.excess) and np.isfinite(region.ci_low)
         out.append(

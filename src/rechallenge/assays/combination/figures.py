@@ -244,7 +244,7 @@ def _fa_ci(index: pd.DataFrame) -> Any:
         .mark_point(size=14)
         .encode(
             x, alt.Y("combination_index:Q", **y),
-            tooltip=["effect:Q", "combination_index:Q", "ci_low:Q", "ci_high:Q", "dri_a:Q", "dri_b:Q", "extrapolated:N"],
+            tooltip=["effect:Q", "combination_index:Q", "ci_low:Q", "ci_high:Q", "dri_a:Q", "dri_b:Q"],
         ),
     ]  # fmt: skip
     return alt.layer(*layers).properties(width=110, height=95)

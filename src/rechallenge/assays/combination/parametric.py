@@ -15,9 +15,9 @@ ISOBOLE_EFFECTS = (0.5, 0.75)
 #: effects of the Fa-CI curve
 GRID = tuple(round(0.05 * k, 2) for k in range(1, 20))
 INDICES = (
-    *SURFACE, "ratio", "effect", "chosen", "combination_index", "ci_low", "ci_high", "p_value", "q_value", "se_log", "dri_a",
-    "dri_a_low", "dri_a_high", "dri_b", "dri_b_low", "dri_b_high", "dose_a_alone_um", "dose_b_alone_um", "dose_a_um",
-    "dose_b_um", "extrapolated", "n", "confidence", "status", "reason", "source_table", "source_rows",
+    *SURFACE, "ratio", "effect", "chosen", "combination_index", "ci_low", "ci_high", "p_value", "q_value", "se_log",
+    "dri_a", "dri_a_low", "dri_a_high", "dri_b", "dri_b_low", "dri_b_high", "dose_a_alone_um", "dose_b_alone_um",
+    "dose_a_um", "dose_b_um", "extrapolated", "n", "confidence", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 CURVES = (
     *SURFACE, "ratio", "curve", "drug", "dm_um", "dm_low", "dm_high", "m", "m_low", "m_high", "r", "n_excluded",

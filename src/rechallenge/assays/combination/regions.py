@@ -13,8 +13,8 @@ from rechallenge.assays.combination.wells import DOSES, DRUGS, SURFACE, each
 
 COLUMNS = (
     *SURFACE, "method", "region_id", "sign", "n_cells", "dose_a_low", "dose_a_high", "dose_b_low", "dose_b_high",
-    "dose_c_low", "dose_c_high", "excess", "ci_low", "ci_high", "strongest", "observed", "in_window", "in_window_free", "normal",
-    "normal_observed", "n_cells_normal", "n", "words", "source_table", "source_rows",
+    "dose_c_low", "dose_c_high", "excess", "ci_low", "ci_high", "strongest", "observed", "in_window",
+    "in_window_free", "normal", "normal_observed", "n_cells_normal", "n", "words", "source_table", "source_rows",
 )  # fmt: skip
 PARTNERS = ("perturbation", "hours")
 
