@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -27,13 +28,14 @@ class OneContrast:
         dataset: str,
         data: Samples,
         comparison: Comparison,
+        models: pd.DataFrame,
         weights: Floats,
         against: Floats,
         block: str,
     ):
         self.dataset, self.data, self.comparison = dataset, data, comparison
         self.weights, self.against = weights, against
-        self.resistance = int(comparison.kind == "resistance")
+        self.resistance = comparisons.direction(comparison, models)
         sheet = data.sheet
         test = comparisons.members(sheet, comparison.group)
         reference = comparisons.members(sheet, comparison.reference)

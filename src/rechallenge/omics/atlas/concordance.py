@@ -146,7 +146,7 @@ def enzymes(
         ours, against = footprints.weights(data.columns)
         weights = [np.pad(w, ((0, 0), (0, len(data.features) - w.shape[1]))) for w in (ours, against)]
         for comparison in comparisons.of(data.sheet, models, contrasts):
-            one = OneContrast(dataset, data, comparison, weights[0], weights[1], block)
+            one = OneContrast(dataset, data, comparison, models, weights[0], weights[1], block)
             options = {"n_rotations": n_rotations, "n_permutations": n_permutations, "seed": seed}
             table = _enzymes(one, differential, tracing, layers_needed, fdr, **options)
             found["enzymes"].append(table)
