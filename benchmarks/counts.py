@@ -65,9 +65,8 @@ def main(shared: Path | None = None, features: int = 4000) -> None:
             continue
         a, b = q < 0.05, other[1] < 0.05
         jaccard = (a & b).sum() / max(1, (a | b).sum())
-        print(
-            f"{n:>3} {seconds:>9.2f} {other[0]:>13.2f} {other[0] / seconds:>6.0f} {a.sum():>6} {b.sum():>7} {jaccard:>8.3f}"
-        )
+        calls = f"{a.sum():>6} {b.sum():>7} {jaccard:>8.3f}"
+        print(f"{n:>3} {seconds:>9.2f} {other[0]:>13.2f} {other[0] / seconds:>6.0f} {calls}")
 
 
 if __name__ == "__main__":
