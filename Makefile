@@ -32,11 +32,12 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# as many workers as the machine has cores
 test: $(VENV)/.dev lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto
 
 test-all: $(VENV)/.dev lint
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -n auto -m ""
 
 # Peers live in an environment of their own. A peer that cannot be installed is named and left out.
 .venv-peers/.done: requirements-dev.lock benchmarks/peers.txt

@@ -37,16 +37,10 @@ LIBRARIES = (
     "vl-convert-python",
     "jinja2",
     "statsmodels",
-    "scikit-learn",
-    "lifelines",
     "gseapy",
-    "decoupler",
-    "scikit-network",
     "pyjaspar",
     "pygoslin",
     "scikit-image",
-    "anndata",
-    "scanpy",
 )
 
 

@@ -223,7 +223,7 @@ def load(found: _files.Found) -> NDArray[Any]:
             "not-an-image", f"the image has the shape {' x '.join(map(str, pixels.shape))}; one plane is needed.",
             "Export a single plane or a projection of the stack.",
         )  # fmt: skip
-    return pixels
+    return np.asarray(pixels)
 
 
 def plane(one: _Channel) -> Floats:

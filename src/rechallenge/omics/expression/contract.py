@@ -97,7 +97,8 @@ CONTRAST_RESULTS = Contract(
     columns=(
         Column("dataset", "name of the data set", required=True, also=("study", "accession", "gse")),
         Column("contrast", "what was compared, e.g. Huh-7 SR vs Huh-7 P", required=True, also=("comparison",)),
-        Column("layer", "rna, protein, metabolite, or flux (of the reaction of a gene)", default="rna", choices=("rna", "protein", "metabolite", "flux")),
+        Column("layer", "rna, protein, metabolite, or flux (of the reaction of a gene)", default="rna",
+               choices=("rna", "protein", "metabolite", "flux")),
         Column("feature", "gene, protein or metabolite", required=True, refers="gene",
                also=("gene", "symbol", "gene symbol", "gene_name", "metabolite", "protein")),
         Column("log2fc", "log2 fold change", "number", required=True, measured=True,
