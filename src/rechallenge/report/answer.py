@@ -22,7 +22,7 @@ from rechallenge.report.words import ALPHA
 FRONT = {
     "chains": "From drug to patient",
     "candidates": "Ranked candidates",
-    "drugs": "Drugs that reach a candidate",
+    "drugs": "Drugs and what they do",
     "combinations": "Combinations",
     "next_experiment": "The next experiment",
 }
@@ -60,13 +60,13 @@ class Answer:
 
 def answer(record: RunRecord) -> Answer:
     """What this run answers, from whichever result tables it has."""
-    sentences = [s for part in _SENTENCES if (s := part(record))]
+    sentences = [(label, s) for label, part in _SENTENCES if (s := part(record))]
     points = [p for part in _POINTS for p in part(record)]
     if not sentences:
-        sentences = [_nothing(record)]
+        sentences = [("", _nothing(record))]
     first, *others = sentences
-    lead = [Point("Resistance", s) for s in others]
-    return Answer(first, (*lead, *points))
+    lead = [Point(label, s) for label, s in others]
+    return Answer(first[1], (*lead, *points))
 
 
 def verdict(row: Any) -> Verdict:
@@ -203,6 +203,8 @@ def _candidate(record: RunRecord) -> str:
     if table is None or table.empty or "entity" not in table.columns:
         return ""
     first = (table.sort_values("rank") if "rank" in table.columns else table).iloc[0]
+    if first.get("status", "estimated") != "estimated":
+        return ""  # one family of evidence ranks genes, and makes no case
     said = [f"tier {first['tier']}"] if not words.is_missing(first.get("tier")) else []
     if q := words.equals("q", first.get("q_value")):
         said.append(q)
@@ -236,6 +238,28 @@ def _resistance(record: RunRecord) -> str:
     return f"Resistance was shown in {len(shown)} of {compared}{reach}: {models} to {drugs}."
 
 
+def _drug_found(record: RunRecord) -> str:
+    """The drug that does most for the therapies in question, and how it does it."""
+    table = record.tables.get("drugs")
+    if table is None or table.empty or not {"drug", "summary"} <= set(table.columns):
+        return ""
+    others = table[table["therapy"] != "yes"] if "therapy" in table.columns else table
+    if others.empty:
+        return ""
+    first = others.iloc[0]
+    more = f" {words.counted(len(others) - 1, 'other drug')} below." if len(others) > 1 else ""
+    return f"{first['drug']}: {str(first['summary']).rstrip('.')}.{more}"
+
+
+def _combined(record: RunRecord) -> str:
+    """The first of the combinations, with its verdict."""
+    table = record.tables.get("combinations")
+    if table is None or table.empty or not {"drug_a", "drug_b", "model", "verdict"} <= set(table.columns):
+        return ""
+    first = table.iloc[0]
+    return f"{first['drug_a']} with {first['drug_b']} in {first['model']}: {str(first['verdict']).rstrip('.')}."
+
+
 def _nothing(record: RunRecord) -> str:
     curves = record.tables.get("curves")
     if curves is not None and len(curves) and "status" in curves.columns:
@@ -249,7 +273,12 @@ def _nothing(record: RunRecord) -> str:
     return "No analysis could say anything from these tables; what was tried, and why it stopped, is listed below."
 
 
-_SENTENCES: tuple[Callable[[RunRecord], str], ...] = (_candidate, _resistance)
+_SENTENCES: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
+    ("Candidate", _candidate),
+    ("Resistance", _resistance),
+    ("Drugs", _drug_found),
+    ("Combinations", _combined),
+)
 
 # points ---------------------------------------------------------------------------------------------------------
 
