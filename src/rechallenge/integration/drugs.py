@@ -23,15 +23,16 @@ LEVELS = (*STRONG, "transmission", "engagement", "gradient", "association")
 ALPHA = 0.05
 UNKNOWN, UNTESTED, NOT_SHOWN = "unknown", "not tested", "not shown"
 #: what a drug is found to do, the best first
-RESTORES, DISPUTED, LEAD, NOTHING, RESISTED, OPPOSES = (
+RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES = (
     "restores sensitivity",
     "restores sensitivity in some experiments, opposes it in others",
     "a lead",
+    "not tested here",
     "no effect on the response shown",
     "resistant models resist it too",
     "opposes the therapies",
 )
-ORDER = (RESTORES, DISPUTED, LEAD, NOTHING, RESISTED, OPPOSES)
+ORDER = (RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES)
 #: words by which claims say that a drug harms: in the claim -> in the table
 HARM = {
     "toxic to normal cells": "toxic to normal cells",
@@ -140,6 +141,7 @@ def _row(drug: str, mine: pd.DataFrame, exposures: pd.DataFrame | None) -> dict[
         else OPPOSES if opposes
         else LEAD if weak
         else RESISTED if resisted
+        else UNTRIED if effects.empty
         else NOTHING
     )  # fmt: skip
     best = _best(effects, -1 if restores or weak else 1)

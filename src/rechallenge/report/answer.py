@@ -244,10 +244,12 @@ def _drug_found(record: RunRecord) -> str:
     if table is None or table.empty or not {"drug", "summary"} <= set(table.columns):
         return ""
     others = table[table["therapy"] != "yes"] if "therapy" in table.columns else table
+    if "finding" in others.columns:
+        others = others[others["finding"].str.startswith(("restores", "a lead"))]
     if others.empty:
         return ""
     first = others.iloc[0]
-    more = f" {words.counted(len(others) - 1, 'other drug')} below." if len(others) > 1 else ""
+    more = f" {words.counted(len(others) - 1, 'other such drug')} below." if len(others) > 1 else ""
     return f"{first['drug']}: {str(first['summary']).rstrip('.')}.{more}"
 
 
@@ -258,6 +260,18 @@ def _combined(record: RunRecord) -> str:
         return ""
     first = table.iloc[0]
     return f"{first['drug_a']} with {first['drug_b']} in {first['model']}: {str(first['verdict']).rstrip('.')}."
+
+
+def _patients(record: RunRecord) -> str:
+    """How many genes hold up in patients, and which."""
+    table = record.tables.get("survival")
+    if table is None or table.empty or not {"gene", "cohort", "verdict"} <= set(table.columns):
+        return ""
+    cohorts = words.counted(table["cohort"].nunique(), "cohort")
+    text = f"Of {words.counted(table['gene'].nunique(), 'gene')} looked at for survival in {cohorts}, "
+    named = {v: sorted(set(table.loc[table["verdict"] == v, "gene"].astype(str))) for v in ("supported", "suggestive")}
+    said = [f"{words.listed(genes, most=6)} {words.plain(verdict)}" for verdict, genes in named.items() if genes]
+    return text + (f"{'; '.join(said)}." if said else "none is supported or suggestive.")
 
 
 def _nothing(record: RunRecord) -> str:
@@ -278,6 +292,7 @@ _SENTENCES: tuple[tuple[str, Callable[[RunRecord], str]], ...] = (
     ("Resistance", _resistance),
     ("Drugs", _drug_found),
     ("Combinations", _combined),
+    ("Patients", _patients),
 )
 
 # points ---------------------------------------------------------------------------------------------------------
