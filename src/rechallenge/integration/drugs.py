@@ -209,7 +209,8 @@ def _answer(claims: pd.DataFrame) -> str:
 
 
 def _synergistic(mine: pd.DataFrame) -> str:
-    both = mine["stream"].isin(["combination", "screen"]) & (mine["level"] != "knowledge")
+    pairs = (mine["stream"] == "tumours") & mine["contrast"].str.contains("interaction|better than each part")
+    both = (mine["stream"].isin(["combination", "screen"]) | pairs) & (mine["level"] != "knowledge")
     return _answer(mine[both & ~_property(mine, "selectivity")])
 
 

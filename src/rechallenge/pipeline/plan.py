@@ -117,7 +117,9 @@ def _runnable(steps: Mapping[str, Analysis], givers: Mapping[str, str], have: se
         kept = {
             n: s
             for n, s in possible.items()
-            if all(met(s, t) for t in s.needs) and (s.needs or not s.wants or any(met(s, t) for t in s.wants))
+            if all(met(s, t) for t in s.needs)
+            # what every study has is no reason to run
+            and (s.needs or not s.wants or any(met(s, t) for t in s.wants if t not in STUDY_TABLES))
         }
         if len(kept) == len(possible):
             return kept

@@ -62,6 +62,17 @@ def one_sided(table: pd.DataFrame) -> tuple[Floats, Floats]:
     return np.where(up, p / 2, 1 - p / 2), np.where(up, 1 - p / 2, p / 2)
 
 
+def own_lines(table: pd.DataFrame) -> pd.DataFrame:
+    """One contrast per data set, layer and resistant model: the line as it is, not under a treatment (such a contrast
+    has a longer name), and of several stages the last."""
+    names = table[["dataset", "layer", "model", "contrast"]].drop_duplicates()
+    names = names.assign(length=names["contrast"].str.len())
+    names = names.sort_values(["length", "contrast"], ascending=[True, False], kind="mergesort")
+    shortest = names.groupby(["dataset", "layer", "model"])["length"].transform("min")
+    kept = names[names["length"] == shortest].drop_duplicates(["dataset", "layer", "model"])
+    return table.merge(kept[["dataset", "layer", "contrast"]], on=["dataset", "layer", "contrast"], how="inner")
+
+
 @analysis(
     title="Genes that resistant lines share",
     gives=("shared_genes", "overlap"),
@@ -76,7 +87,7 @@ def shared_genes(differential: pd.DataFrame, *, fold: float = 1.0, alpha: float 
 
     Raises NotApplicable with fewer than two resistant lines.
     """
-    table = differential[(differential["kind"] == RESISTANCE) & differential["p_value"].notna()]
+    table = own_lines(differential[(differential["kind"] == RESISTANCE) & differential["p_value"].notna()])
     parts = []
     overlaps = []
     for layer, part in table.groupby("layer", sort=True):
@@ -166,7 +177,7 @@ def reversal(differential: pd.DataFrame, *, n_permutations: int = 2000, seed: in
     gene_tables, scores = [], []
     rng = np.random.default_rng(seed)
     for (dataset, layer), part in table.groupby(["dataset", "layer"], sort=True):
-        lines = part[part["kind"] == RESISTANCE]
+        lines = own_lines(part[part["kind"] == RESISTANCE])
         treated = part[part["kind"].isin([TREATMENT, COMBINATION])]
         for name, line in lines.groupby("contrast", sort=True):
             model = str(line["model"].iloc[0])
