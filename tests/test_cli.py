@@ -29,7 +29,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "rechallenge 0." in capsys.readouterr().out
     assert call("--help") == 0
     out = capsys.readouterr().out
-    assert all(c in out for c in ("demo", "new", "check", "run", "explain", "list", "contract", "knowledge"))
+    assert all(c in out for c in ("demo", "new", "check", "run", "explain", "surface", "list", "contract", "knowledge"))
 
 
 def test_new_then_check_then_refuse_to_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,6 +99,23 @@ def test_explain_gives_the_case(finished: Path, capsys: pytest.CaptureFixture[st
     assert call("explain", finished / "results", "AKR1B2") == 2
     both = capsys.readouterr()
     assert "AKR1B1" in both.out + both.err, "a near miss is named"
+
+
+def test_a_surface_needs_a_combination(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted((finished / "results").iterdir())
+    assert call("surface", finished / "results") == 2
+    assert "no combination of drugs" in capsys.readouterr().err
+    assert sorted((finished / "results").iterdir()) == before
+    asked: dict[str, object] = {}
+    monkeypatch.setattr(
+        "rechallenge.assays.combination.surface_page.write_page",
+        lambda out, **options: asked.update(options, out=out) or tmp_path / "s.html",
+    )
+    assert call("surface", tmp_path, "--model", "M", "--pair", "A + B", "--to", tmp_path / "s.html") == 0
+    assert "s.html" in capsys.readouterr().out
+    assert asked == {"out": tmp_path, "model": "M", "pair": "A + B", "method": "bliss", "to": tmp_path / "s.html"}
 
 
 def test_list_and_contract(capsys: pytest.CaptureFixture[str]) -> None:

@@ -133,6 +133,22 @@ def explain(
     typer.echo(explaining.explain(out, name))
 
 
+@app.command()
+def surface(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of a run.")],
+    model: Annotated[str, typer.Option("--model", metavar="M", help="Only this model.")] = "",
+    pair: Annotated[str, typer.Option("--pair", metavar='"A + B"', help="Only this pair of drugs.")] = "",
+    method: Annotated[str, typer.Option("--method", metavar="NAME", help="bliss, hsa, loewe or zip.")] = "bliss",
+    to: Annotated[
+        Path | None, typer.Option("--to", metavar="FILE.html", help="The page to write; by default in OUT.")
+    ] = None,
+) -> None:
+    """Write the dose-response surface of a combination as a page that turns; where several are meant, the clearest."""
+    from rechallenge.assays.combination.surface_page import write_page
+
+    typer.echo(f"Surface: {write_page(out, model=model, pair=pair, method=method, to=to)}")
+
+
 @app.command(name="list")
 def list_() -> None:
     """Analyses: what each needs and gives."""
