@@ -90,7 +90,8 @@ def _surface(name: str, cells: pd.DataFrame, points: pd.DataFrame, drugs: tuple[
     tested = {(c.dose_a_um, c.dose_b_um): c for c in each(cells)}
     measured = bool((cells["margin"] == "measured").all())
     drawn_cells, rows = [], []
-    for (a, b), part in points.groupby(["dose_a_um", "dose_b_um"], sort=True):
+    pairs: Any = points.groupby(["dose_a_um", "dose_b_um"], sort=True)
+    for (a, b), part in pairs:
         values = dict(zip(part["replicate"].astype(str), part["inhibition"], strict=True))
         cell, mean = tested.get((a, b)), float(np.mean(part["inhibition"]))
         # a single agent is its own reference where single agents were taken as measured
