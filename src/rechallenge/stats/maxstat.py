@@ -153,13 +153,13 @@ def integer_scores(scores: ArrayLike) -> Integers:
 def bounded_cut(time: ArrayLike, event: ArrayLike, x: ArrayLike, *, low: float = 0.1, high: float = 0.9) -> BoundedCut:
     """The best cut-point of `x` (n,) by integer log-rank scores, with a bound of its p-value that needs no simulation.
 
-    The idea is Hothorn and Lausen's (2003, doi:10.1016/S0167-9473(02)00225-6): see `conditional_bound`. On the lymphoma
-    data of R's maxstat (40 patients) statistic and cut-point are those of `pmethod = "HL"` (3.17100 at .186), but its
-    p-value of .02218 is not reproduced: the bound here is .01541, the permutation p of the same scores .0113, and the
-    sum over all cut-points (Bonferroni) .0273. R's is the looser bound, of a formula that is not documented. Rounding
-    the scores changes the test a little (3.17100 against 3.17722), not its validity. Time grows fast: .1 s for 60
-    subjects, .7 s for 100, 46 s for 200. Raises ValueError above 200 subjects, and where `x` allows no cut-point within
-    the limits.
+    The aim is that of Hothorn and Lausen (2003, doi:10.1016/S0167-9473(02)00225-6), the bound that of
+    `conditional_bound`. On the lymphoma data of R's maxstat (40 patients) statistic and cut-point are those of
+    `pmethod = "HL"` (3.17100 at .186), but its p-value of .02218 is not reproduced: the bound here is .01541, the
+    permutation p of the same scores .0113, and the sum over all cut-points (Bonferroni) .0273. R's is a looser bound
+    whose formula could not be established. Rounding the scores changes the test a little (3.17100 against 3.17722), not
+    its validity. Time grows fast: .1 s for 60 subjects, .7 s for 100, 46 s for 200. Raises ValueError above 200
+    subjects, and where `x` allows no cut-point within the limits.
     """
     values = _checked(time, event, x)
     if len(values) > MOST:
