@@ -227,7 +227,7 @@ def mirna_claims(mirna_sites: pd.DataFrame) -> pd.DataFrame:
 
 @figure(
     title="miRNA seed sites along untranslated regions",
-    caption="Sites along each untranslated region; filled: rarer than chance over all miRNA sought, hollow: as chance "
+    caption="Sites along each untranslated region; full: rarer than chance over all miRNA sought, faint: as chance "
     "gives them. At most four regions, and twelve miRNA in each, those with the longest sites.",
 )
 def utr_map(mirna_sites: pd.DataFrame) -> Any:
@@ -245,17 +245,18 @@ def utr_map(mirna_sites: pd.DataFrame) -> Any:
     data = data[["gene", "mirna", "position", "site_type", "sequence", "p_any", "p_any_all_mirnas", "verdict"]]
     chart = (
         alt.Chart(data)
-        .mark_point(size=40)
+        .mark_point(size=40, filled=True)
         .encode(
             alt.X("position:Q", title="Position in the UTR (nt)"),
             alt.Y("mirna:N", title=None, sort=None),
-            alt.Color("site_type:N", title="Site", sort=list(TYPES),
-                      scale=alt.Scale(domain=list(TYPES), range=["#D55E00", "#0072B2", "#009E73", "#999999"])),
-            alt.FillOpacity("verdict:N", title=None, scale=alt.Scale(domain=[RARE, PLAIN], range=[1, 0])),
-            alt.Fill("site_type:N", legend=None,
-                     scale=alt.Scale(domain=list(TYPES), range=["#D55E00", "#0072B2", "#009E73", "#999999"])),
+            alt.Color(
+                "site_type:N",
+                title="Site",
+                scale=alt.Scale(domain=list(TYPES), range=["#D55E00", "#0072B2", "#009E73", "#666666"]),
+            ),
+            alt.Opacity("verdict:N", title=None, scale=alt.Scale(domain=[RARE, PLAIN], range=[1, 0.4])),
             tooltip=["mirna:N", "site_type:N", "sequence:N", "position:Q", "p_any:Q", "p_any_all_mirnas:Q"],
         )
         .properties(width=300, height=alt.Step(10))
-    )  # fmt: skip
+    )
     return sized(facets(chart, data, "gene", columns=1), DOUBLE)

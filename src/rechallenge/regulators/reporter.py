@@ -40,9 +40,9 @@ ABOLISHED, REDUCED, INCREASED = "response abolished", "response reduced", "respo
 LIMITS = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "n", "design", "status", "reason")
 COLUMNS = (
     "model", "gene", "contrast", "kind", "construct", "comparator", "piece", "site", "perturbation", "control",
-    "entity", "entity_type", "action", "effect", "effect_unit", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "p_holm",
-    "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "confidence", "remaining", "remaining_low", "remaining_high",
-    "design", "family", "verdict", "status", "reason", "source_table", "source_rows",
+    "entity", "entity_type", "action", "effect", "effect_unit", "se", "df", "ci_low", "ci_high", "statistic",
+    "p_value", "p_holm", "q_value", "n", "fold", "fold_ci_low", "fold_ci_high", "confidence", "remaining",
+    "remaining_low", "remaining_high", "design", "family", "verdict", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 _SPAN = re.compile(r"(?<![\w.])([-−+]?\d{1,6})\s*(?:/|\.\.|to|~|:)\s*([-−+]?\d{1,6})(?![\w.])", re.I)
 _UNMUTATED = frozenset({"", "wt", "wildtype", "wild type", "wild-type", "none", "no", "-", "intact"})
@@ -364,13 +364,14 @@ def _numbers(row: Any) -> str:
 @figure(
     title="Activity of promoter constructs",
     caption="Luciferase ratio of every construct, from the longest to the shortest, mutated ones below their own. "
-    "Points are biological replicates (wells averaged), bars their geometric means; logarithmic axis. At most six promoters "
-    "and cell lines.",
+    "Points are biological replicates (wells averaged), bars their geometric means; logarithmic axis. At most six "
+    "promoters and cell lines.",
 )
 def reporter_activity(reporter_table: pd.DataFrame) -> Any:
     """Every replicate of every construct and perturbation."""
     import altair as alt
 
+    from rechallenge.report.layers import log_ticks
     from rechallenge.report.theme import DOUBLE, SINGLE, facets, sized
 
     points = replicate_means(reporter_table)
@@ -388,9 +389,11 @@ def reporter_activity(reporter_table: pd.DataFrame) -> Any:
     middle = logs.assign(luciferase_ratio=np.exp(logs["y"]), part="mean").drop(columns="y")
     data = pd.concat([data, middle], ignore_index=True)
     groups = sorted(set(data["perturbation"]), key=lambda p: (not is_control(p), p))
+    low, high = float(data["luciferase_ratio"].min()) / 1.2, float(data["luciferase_ratio"].max()) * 1.2
+    scale = alt.Scale(type="log", domain=[low, high], nice=False)
     of = alt.Chart(data).encode(
         alt.Y("construct:N", title=None, sort=order, axis=alt.Axis(labelLimit=180)),
-        alt.X("luciferase_ratio:Q", title="Luciferase ratio", scale=alt.Scale(type="log")),
+        alt.X("luciferase_ratio:Q", title="Luciferase ratio", scale=scale, axis=alt.Axis(values=log_ticks(low, high))),
         alt.Color("perturbation:N", title="Perturbation", sort=groups),
         tooltip=[f"{c}:N" for c in (*arm, "replicate")] + ["luciferase_ratio:Q"],
     )
