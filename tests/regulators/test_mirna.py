@@ -8,6 +8,7 @@ import pytest
 
 from rechallenge import evidence, knowledge
 from rechallenge.regulators import mirna as m
+from rechallenge.report.theme import specification
 from rechallenge.study import Study, TableSource
 from rechallenge.tables.reading import read_study
 
@@ -99,7 +100,7 @@ def test_order_of_rows_does_not_matter_and_figure_draws():
     both = pd.concat([utr("CCGTCTTCCACC", "B"), utr("AATCTTCCAA", "A")], ignore_index=True)
     out = m.mirna_sites(both)
     pd.testing.assert_frame_equal(out, m.mirna_sites(both.iloc[::-1].reset_index(drop=True)))
-    assert m.utr_map(out) is not None
+    assert specification(m.utr_map(out))
     assert m.utr_map(out[out["site_type"] == ""]) is None
 
 

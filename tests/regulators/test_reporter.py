@@ -9,6 +9,7 @@ import pytest
 from rechallenge import evidence
 from rechallenge.faults import NotApplicable
 from rechallenge.regulators import reporter as m
+from rechallenge.report.theme import specification
 from rechallenge.tables.reading import read_table
 
 #: construct -> (start, end, mutated, activity under vector, response to FOSL2)
@@ -149,5 +150,5 @@ def test_nothing_to_compare():
 
 
 def test_figure_draws():
-    assert m.reporter_activity(experiment()) is not None
+    assert specification(m.reporter_activity(experiment()))
     assert m.reporter_activity(experiment().iloc[:0]) is None

@@ -11,6 +11,7 @@ from rechallenge import evidence, knowledge
 from rechallenge.faults import NotApplicable
 from rechallenge.knowledge.errors import NotInstalled
 from rechallenge.regulators import tf_activity as m
+from rechallenge.report.theme import specification
 
 GENES = [f"G{i:04d}" for i in range(2000)]
 
@@ -44,7 +45,8 @@ def differential(statistic: np.ndarray, genes: list[str] = GENES) -> pd.DataFram
     return pd.DataFrame(
         {
             "dataset": "own", "layer": "rna", "contrast": "LR vs P", "kind": "resistance", "model": "LR",
-            "feature": genes, "gene": genes, "log2fc": statistic / 3, "statistic": statistic, "p_value": p, "q_value": p, "n": 6,
+            "feature": genes, "gene": genes, "log2fc": statistic / 3, "statistic": statistic, "p_value": p,
+            "q_value": p, "n": 6,
         }
     )  # fmt: skip
 
@@ -84,9 +86,10 @@ def test_planted_activity_is_found():
     out = m.tf_activity(differential(x), net)
     called = out[out["q_value"] < 0.05].set_index("tf")["direction"]
     assert called["TF03"] == 1 and called["TF40"] == -1
-    claims = evidence.check(m.tf_claims(out))
-    assert {"TF03", "TF40"} <= set(claims["entity"]) and set(claims["level"]) == {"association"}
-    assert m.tf_activities(out) is not None
+    claims = evidence.check(m.tf_claims(out)).set_index("entity")
+    assert set(claims.index) == set(out["tf"]) and set(claims["level"]) == {"association"}
+    assert "are shifted up" in claims.loc["TF03", "claim"] and claims.loc["TF40", "direction"] == -1
+    assert specification(m.tf_activities(out))
 
 
 def test_moving_hubs_make_nobody_active():

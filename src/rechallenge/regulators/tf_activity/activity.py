@@ -31,6 +31,8 @@ ULM = "doi:10.1093/bioadv/vbac016"
 COLLECTRI = "doi:10.1093/nar/gkad841"
 #: regulons from which a permuted network can be made; groups of like size that share a null; statistics are cut here
 FEWEST, POOLS, CLIP = 20, 5, 30.0
+#: q below which a sentence says that a regulon is shifted
+CALLED = 0.05
 OWN, INSTALLED, STARTER = "own", "collectri", "starter"
 KEYS = ("dataset", "layer", "contrast", "kind", "model")
 COLUMNS = (
@@ -249,15 +251,15 @@ def tf_activity(
 
 
 @claims(title="Active transcription factors")
-def tf_claims(tf_activity: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame:
-    """One claim per factor whose regulon moved (q < `alpha`) in a contrast of a resistant line with its parent."""
-    called = tf_activity[(tf_activity["kind"] == "resistance") & (tf_activity["q_value"] < alpha)]
+def tf_claims(tf_activity: pd.DataFrame) -> pd.DataFrame:
+    """One claim per tested factor and contrast of a resistant line with its parent or of stages, moved or not."""
+    tested = tf_activity[tf_activity["kind"].isin(["resistance", "trend"]) & tf_activity["p_value"].notna()]
     rows = [
         {
             "entity": row["tf"],
             "entity_type": "regulator",
             "stream": "tf_activity",
-            "level": "association",
+            "level": "gradient" if row["kind"] == "trend" else "association",
             "model": row["model"],
             "contrast": row["contrast"],
             "direction": row["direction"],
@@ -270,14 +272,20 @@ def tf_claims(tf_activity: pd.DataFrame, *, alpha: float = 0.05) -> pd.DataFrame
             "status": "estimated",
             "analysis": "tf_activity",
             "source_table": "differential",
-            "claim": f"Targets of {row['tf']} are shifted {'up' if row['direction'] > 0 else 'down'} in "
+            "claim": f"Targets of {row['tf']} {_moved(row)} in "
             f"{row['contrast']} ({row['dataset']}): score {number(row['score'])}, {number(row['z'])} standard "
             f"deviations from permuted regulons ({equals('p', row['p_value'])}, {equals('q', row['q_value'])}; "
             f"{row['n_targets']} targets among {row['n_genes']} genes; textbook {equals('p', row['p_nominal'])}).",
         }
-        for row in called.to_dict("records")
+        for row in tested.to_dict("records")
     ]
     return claim_table(rows)
+
+
+def _moved(row: Any) -> str:
+    if not row["q_value"] < CALLED:
+        return "are not shown to be shifted"
+    return f"are shifted {'up' if row['direction'] > 0 else 'down'}"
 
 
 @figure(
@@ -297,7 +305,7 @@ def tf_activities(tf_activity: pd.DataFrame) -> Any:
     data["panel"] = data["dataset"].astype(str) + ": " + data["contrast"].astype(str)
     panels = data.assign(_o=data["kind"] != "resistance").sort_values(["_o", "panel"])["panel"].unique()[:6]
     data = data[data["panel"].isin(panels)].sort_values(["panel", "p_value", "tf"]).groupby("panel").head(20)
-    data["called"] = np.where(data["q_value"] < 0.05, "q < 0.05", "not called")
+    data["called"] = np.where(data["q_value"] < CALLED, "q < 0.05", "not called")
     data = data[["panel", "tf", "z", "score", "q_value", "n_targets", "called"]].sort_values(["panel", "z"])
     chart = (
         alt.Chart(data)
@@ -310,6 +318,5 @@ def tf_activities(tf_activity: pd.DataFrame) -> Any:
             tooltip=["tf:N", "z:Q", "score:Q", "q_value:Q", "n_targets:Q"],
         )
         .properties(width=130, height=alt.Step(9))
-        .resolve_scale(y="independent")
     )  # fmt: skip
     return sized(facets(chart, data, "panel", columns=2, independent_y=True), DOUBLE)
