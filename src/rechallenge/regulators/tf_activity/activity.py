@@ -1,0 +1,322 @@
+"""Activity of transcription factors, from how their targets changed.
+
+The score is the t of a univariate linear model: the contrast statistic of all genes on the regulon's weights, 0 for a
+gene that is no target (Badia-i-Mompel et al. 2022, doi:10.1093/bioadv/vbac016). Its textbook p-value is no p-value:
+genes that many factors share behave unlike the rest, so regulons of the same make-up "are active" far too often. The
+score is therefore compared with permuted regulons in which every factor keeps the number and the signs of its targets
+and every target the number of its factors. Scores less their permuted mean, in units of their permuted standard
+deviation, are pooled over regulons of like size, which gives small p-values from few permutations. What the permutation
+cannot take away: targets that move together for another reason than their factor, as those of a shared process do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rechallenge import knowledge
+from rechallenge.analysis import analysis, claims, figure
+from rechallenge.evidence import claim_table
+from rechallenge.faults import NotApplicable
+from rechallenge.report.words import equals, number
+from rechallenge.stats.multiplicity import bh
+from rechallenge.tables.contract import Column, Contract
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+ULM = "doi:10.1093/bioadv/vbac016"
+COLLECTRI = "doi:10.1093/nar/gkad841"
+#: regulons from which a permuted network can be made; groups of like size that share a null; statistics are cut here
+FEWEST, POOLS, CLIP = 20, 5, 30.0
+#: q below which a sentence says that a regulon is shifted
+CALLED = 0.05
+OWN, INSTALLED, STARTER = "own", "collectri", "starter"
+KEYS = ("dataset", "layer", "contrast", "kind", "model")
+COLUMNS = (
+    *KEYS, "tf", "score", "null_mean", "null_sd", "z", "p_value", "p_nominal", "q_value", "n_targets", "n_genes",
+    "n_regulons", "n_permutations", "n", "direction", "regulons", "status", "reason", "source_table",
+)  # fmt: skip
+
+REGULONS = Contract(
+    name="regulons",
+    about="The study's own regulons: one row per transcription factor and target.",
+    columns=(
+        Column("tf", "transcription factor", required=True, refers="gene", also=("source", "regulator", "factor")),
+        Column("target", "gene that it regulates", required=True, refers="gene", also=("gene",)),
+        Column("weight", "above 0 activates, below 0 represses", "number", default=1.0, also=("mor", "effect", "sign")),
+    ),
+    key=("tf", "target"),
+    example="tf,target,weight\nFOSL2,AKR1B1,1\nFOSL2,MMP1,1\n",
+)
+
+
+class Network(NamedTuple):
+    """Edges between factors and measured genes: names, and per edge the factor, the gene and the weight."""
+
+    factors: list[str]
+    factor: Ints
+    gene: Ints
+    weight: Floats
+
+
+def edges(own: pd.DataFrame | None) -> pd.DataFrame:
+    """Signed edges tf, target, weight, and `regulons`: where each comes from. The study's own go before CollecTRI's,
+    these before those of the built-in table, of which the factors of expression are taken."""
+    from rechallenge.knowledge.errors import KnowledgeError
+
+    names = ["tf", "target", "weight"]
+    tables = []
+    if own is not None and len(own):
+        tables.append(own[names].assign(regulons=OWN))
+    try:
+        known = knowledge.table("collectri").rename(columns={"regulator": "tf"})
+        tables.append(known[names].assign(regulons=INSTALLED))
+    except KnowledgeError:
+        pass
+    some = knowledge.starter("regulators")
+    some = some[some["acts_on"].eq("expression") & ~some["regulator"].str.startswith("hsa-")]
+    built = some.rename(columns={"regulator": "tf"}).assign(weight=some["effect"].astype(float), regulons=STARTER)
+    tables.append(built[[*names, "regulons"]])
+    out = pd.concat(tables, ignore_index=True)
+    out["weight"] = pd.to_numeric(out["weight"]).astype(float)
+    out = out[out["weight"].notna() & (out["weight"] != 0)]
+    out = out.assign(_rank=out["regulons"].map({OWN: 0, INSTALLED: 1, STARTER: 2}))
+    order = ["_rank", "tf", "target", "weight"]
+    out = out.sort_values(order, kind="mergesort").drop_duplicates(["tf", "target"]).drop(columns="_rank")
+    return out.sort_values(["tf", "target"], kind="mergesort", ignore_index=True)
+
+
+def network(known: pd.DataFrame, genes: pd.Index[Any]) -> Network:
+    """The edges to `genes`; a factor's edge to itself does not count."""
+    at = genes.get_indexer(known["target"])
+    kept = (at >= 0) & (known["tf"] != known["target"]).to_numpy()
+    codes, names = pd.factorize(known["tf"].to_numpy()[kept], sort=True)
+    return Network([str(n) for n in names], codes.astype(np.int64), at[kept].astype(np.int64),
+                   known["weight"].to_numpy(float)[kept])  # fmt: skip
+
+
+def ulm(statistic: Floats, net: Network) -> Floats:
+    """Score of every factor: t of the slope of `statistic` [genes] on its weights, 0 for genes that are no target.
+
+    With n genes and their correlation r with the weights, t = r sqrt((n - 2) / (1 - r^2)).
+    """
+    return _scores(statistic, net, net.gene[None, :])[0]
+
+
+def _scores(statistic: Floats, net: Network, genes: Ints) -> Floats:
+    """Scores [permutations, factors] for the genes at the ends of the edges [permutations, edges]."""
+    n, many = statistic.size, len(net.factors)
+    centred = statistic - statistic.mean()
+    spread = centred @ centred
+    sums = np.bincount(net.factor, net.weight, many)
+    squares = np.bincount(net.factor, net.weight**2, many) - sums**2 / n
+    together = np.array([np.bincount(net.factor, net.weight * centred[g], many) for g in genes])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r = together / np.sqrt(spread * squares)
+        return np.asarray(r * np.sqrt((n - 2) / np.maximum(1 - r**2, 1e-12)))
+
+
+def permuted(net: Network, n_genes: int, times: int, seed: int, burn: int = 20, thin: int = 3) -> Ints:
+    """Genes at the ends of the edges [times, edges] of networks with the same degrees of factors and of genes.
+
+    A chain of swaps: the genes of two edges are exchanged where neither new edge exists. All edges are paired at random
+    in every round; `burn` rounds come first and `thin` between two networks that are kept.
+    """
+    rng = np.random.default_rng(seed)
+    gene, size = net.gene.copy(), net.factor.size
+    out = np.empty((times, size), dtype=np.int64)
+    half = size // 2
+    for i in range(times):
+        for _ in range(burn if i == 0 else thin):
+            order = rng.permutation(size)
+            a, b = order[:half], order[half : 2 * half]
+            new = np.concatenate([net.factor[a] * n_genes + gene[b], net.factor[b] * n_genes + gene[a]])
+            now = np.sort(net.factor * n_genes + gene)
+            there = now[np.minimum(np.searchsorted(now, new), size - 1)] == new
+            # of several proposals of one edge the first is taken
+            taken = np.ones(new.size, dtype=bool)
+            taken[np.unique(new, return_index=True)[1]] = False
+            bad = (there | taken)[:half] | (there | taken)[half:]
+            a, b = a[~bad], b[~bad]
+            gene[a], gene[b] = gene[b], gene[a]
+        out[i] = gene
+    return out
+
+
+def calibrated(scores: Floats, null: Floats, size: Ints) -> tuple[Floats, Floats, Floats, Floats]:
+    """z, two-sided p, and mean and standard deviation of the null [permutations, factors] of every factor's score.
+
+    p = (b + 1) / (m + 1) over the null scores of factors of like size (`POOLS` groups), each standardised with the mean
+    and standard deviation of its own factor.
+    """
+    mean, sd = null.mean(axis=0), null.std(axis=0, ddof=1)
+    fixed = sd <= 1e-9 * np.maximum(1.0, np.abs(mean))
+    safe = np.where(fixed, 1.0, sd)
+    z, p = (scores - mean) / safe, np.full(scores.size, np.nan)
+    spread = np.abs((null - mean) / safe)
+    rank = np.argsort(np.argsort(size, kind="stable"), kind="stable")
+    pool = rank * min(POOLS, max(1, scores.size // FEWEST)) // max(1, scores.size)
+    for k in np.unique(pool):
+        mine = (pool == k) & ~fixed
+        values = np.sort(spread[:, mine], axis=None)
+        above = values.size - np.searchsorted(values, np.abs(z[mine]) - 1e-12, side="left")
+        p[mine] = (above + 1) / (values.size + 1)
+    z[fixed] = np.nan
+    return z, p, mean, np.where(fixed, 0.0, sd)
+
+
+def ranking(part: pd.DataFrame) -> pd.Series:
+    """Statistic per gene symbol of one contrast; of a gene that is there twice the surer one."""
+    there = part[part["statistic"].notna() & part["gene"].fillna("").astype(str).ne("")]
+    order = there.assign(_a=there["statistic"].abs()).sort_values(
+        ["_a", "gene", "feature"], ascending=[False, True, True], kind="mergesort"
+    )
+    one = order.drop_duplicates("gene").set_index("gene")["statistic"].astype(float).sort_index()
+    return one.clip(-CLIP, CLIP)
+
+
+def _methods(tf_activity: pd.DataFrame, n_permutations: int, smallest: int, **_: Any) -> str:
+    where = (
+        f", of CollecTRI ({COLLECTRI}) among others," if tf_activity["regulons"].str.contains(INSTALLED).any() else ""
+    )
+    return (
+        f"Activities of transcription factors with {smallest} or more measured targets{where} are t values of a "
+        f"univariate linear model of the contrast statistic on regulon weights ({ULM}); p-values come from "
+        f"{n_permutations} permuted networks with the same degrees of factors and targets, and q-values are by "
+        "Benjamini and Hochberg within a contrast."
+    )
+
+
+@analysis(title="Activity of transcription factors", reference=(ULM, COLLECTRI), methods=_methods)
+def tf_activity(
+    differential: pd.DataFrame,
+    regulons: pd.DataFrame | None = None,
+    *,
+    smallest: int = 5,
+    n_permutations: int = 200,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One row per contrast of transcripts and factor with `smallest` or more measured targets: `COLUMNS`.
+
+    `score` is the t of the linear model with its textbook `p_nominal`; `z` and `p_value` are against permuted regulons
+    and `q_value` is over the factors of a contrast. `direction` is that of `z`. With fewer than 20 regulons no network
+    can be permuted: then the status is `not_testable`. Raises NotApplicable without transcripts or without regulons.
+    """
+    from scipy.stats import t as student
+
+    table = differential[(differential["layer"] == "rna") & differential["statistic"].notna()]
+    if table.empty:
+        raise NotApplicable("no contrast of transcripts was tested")
+    known = edges(regulons)
+    out = []
+    for key, part in table.groupby(list(KEYS), sort=True, dropna=False):
+        x = ranking(part)
+        net = network(known, x.index)
+        size = np.bincount(net.factor, minlength=len(net.factors))
+        kept = np.flatnonzero(size >= smallest)
+        if not kept.size or x.size < 3 or not x.std() > 0:
+            continue
+        values = x.to_numpy(float)
+        score = ulm(values, net)[kept]
+        frame = pd.DataFrame(dict(zip(KEYS, key, strict=True)), index=range(kept.size))
+        origin = known.groupby("tf")["regulons"].agg(lambda s: ", ".join(sorted(set(s))))
+        frame["tf"] = [net.factors[i] for i in kept]
+        frame["score"], frame["n_targets"], frame["n_genes"] = score, size[kept], x.size
+        frame["p_nominal"] = 2 * student.sf(np.abs(score), x.size - 2)
+        frame["regulons"] = frame["tf"].map(origin)
+        frame["n_regulons"], frame["n"] = kept.size, float(part["n"].median()) if "n" in part else np.nan
+        frame["status"], frame["reason"], frame["n_permutations"] = "estimated", "", n_permutations
+        if kept.size < FEWEST:
+            frame["status"], frame["n_permutations"] = "not_testable", 0
+            frame["reason"] = f"{kept.size} regulons are too few to be permuted: fetch collectri"
+        else:
+            null = _scores(values, net, permuted(net, x.size, n_permutations, seed))[:, kept]
+            z, p, mean, sd = calibrated(score, null, size[kept])
+            frame["z"], frame["p_value"], frame["null_mean"], frame["null_sd"] = z, p, mean, sd
+            frame["q_value"] = bh(p)
+            frame.loc[np.isnan(p), ["status", "reason"]] = "not_testable", "permutation does not change its targets"
+        out.append(frame)
+    if not out:
+        raise NotApplicable(
+            f"no transcription factor has {smallest} measured targets: rechallenge knowledge fetch collectri, or give "
+            "the table regulons"
+        )
+    whole = pd.concat(out, ignore_index=True).reindex(columns=list(COLUMNS))
+    whole["direction"] = np.sign(whole["z"].fillna(0)).astype(int)
+    whole["source_table"] = "differential"
+    return whole.sort_values([*KEYS, "p_value", "tf"], kind="mergesort", ignore_index=True)
+
+
+@claims(title="Active transcription factors")
+def tf_claims(tf_activity: pd.DataFrame) -> pd.DataFrame:
+    """One claim per tested factor and contrast of a resistant line with its parent or of stages, moved or not."""
+    tested = tf_activity[tf_activity["kind"].isin(["resistance", "trend"]) & tf_activity["p_value"].notna()]
+    rows = [
+        {
+            "entity": row["tf"],
+            "entity_type": "regulator",
+            "stream": "tf_activity",
+            "level": "gradient" if row["kind"] == "trend" else "association",
+            "model": row["model"],
+            "contrast": row["contrast"],
+            "direction": row["direction"],
+            "effect": row["z"],
+            "effect_unit": "SD of permuted regulons",
+            "statistic": row["score"],
+            "p_value": row["p_value"],
+            "q_value": row["q_value"],
+            "n": row["n_targets"],
+            "status": "estimated",
+            "analysis": "tf_activity",
+            "source_table": "differential",
+            "claim": f"Targets of {row['tf']} {_moved(row)} in "
+            f"{row['contrast']} ({row['dataset']}): score {number(row['score'])}, {number(row['z'])} standard "
+            f"deviations from permuted regulons ({equals('p', row['p_value'])}, {equals('q', row['q_value'])}; "
+            f"{row['n_targets']} targets among {row['n_genes']} genes; textbook {equals('p', row['p_nominal'])}).",
+        }
+        for row in tested.to_dict("records")
+    ]
+    return claim_table(rows)
+
+
+def _moved(row: Any) -> str:
+    if not row["q_value"] < CALLED:
+        return "are not shown to be shifted"
+    return f"are shifted {'up' if row['direction'] > 0 else 'down'}"
+
+
+@figure(
+    title="Activity of transcription factors",
+    caption="Activity against permuted regulons (z) of the transcription factors with the smallest p-values, at most "
+    "twenty in each of at most six contrasts (resistance first); orange: q < 0.05. Dashed lines: nothing.",
+)
+def tf_activities(tf_activity: pd.DataFrame) -> Any:
+    """The most changed factors of every contrast."""
+    import altair as alt
+
+    from rechallenge.report.theme import DOUBLE, facets, sized
+
+    data = tf_activity[tf_activity["p_value"].notna()].copy()
+    if data.empty:
+        return None
+    data["panel"] = data["dataset"].astype(str) + ": " + data["contrast"].astype(str)
+    panels = data.assign(_o=data["kind"] != "resistance").sort_values(["_o", "panel"])["panel"].unique()[:6]
+    data = data[data["panel"].isin(panels)].sort_values(["panel", "p_value", "tf"]).groupby("panel").head(20)
+    data["called"] = np.where(data["q_value"] < CALLED, "q < 0.05", "not called")
+    data = data[["panel", "tf", "z", "score", "q_value", "n_targets", "called"]].sort_values(["panel", "z"])
+    chart = (
+        alt.Chart(data)
+        .mark_point(filled=True, size=25)
+        .encode(
+            alt.X("z:Q", title="Activity (SD of permuted regulons)"),
+            alt.Y("tf:N", title=None, sort=alt.EncodingSortField("z", order="descending")),
+            alt.Color("called:N", title=None, scale=alt.Scale(domain=["q < 0.05", "not called"],
+                                                             range=["#D55E00", "#999999"])),
+            tooltip=["tf:N", "z:Q", "score:Q", "q_value:Q", "n_targets:Q"],
+        )
+        .properties(width=130, height=alt.Step(9))
+    )  # fmt: skip
+    return sized(facets(chart, data, "panel", columns=2, independent_y=True), DOUBLE)
