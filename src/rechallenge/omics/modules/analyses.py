@@ -42,11 +42,12 @@ GENES = (
 LINKS = (*KEY, "gene_a", "gene_b", "score", "network")
 
 
-def _methods(result: pd.DataFrame, alpha: float, fold: float, at_most: int, score: float, cutoff: float,
+def _methods(result: dict[str, pd.DataFrame], alpha: float, fold: float, at_most: int, score: float, cutoff: float,
              resolution: float, n_permutations: int, **_: Any) -> str:  # fmt: skip
-    if result.empty:
+    tested = result["module_connectedness"]
+    if tested.empty:
         return ""
-    source = "interactions given with the study" if set(result["network"]) == {OWN} else f"STRING ({STRING})"
+    source = "interactions given with the study" if set(tested["network"]) == {OWN} else f"STRING ({STRING})"
     return (
         f"Genes called in resistance (q < {alpha:g}, |log2 fold change| >= {fold:g}; at most {at_most}, the surest) "
         f"were joined by {source} with a score of at least {score:g}. Their number of links was compared with that of "
@@ -179,7 +180,7 @@ class _Called:
         pairs = net.links[net.links["gene_a"].isin(genes.index) & net.links["gene_b"].isin(genes.index)]
         #: tested genes with a link to another tested gene, in order
         self.universe = pd.Index(sorted(set(pairs["gene_a"]) | set(pairs["gene_b"])), dtype=object)
-        self.pairs = np.column_stack([self.universe.get_indexer(pairs[c]) for c in ("gene_a", "gene_b")])
+        self.pairs = np.column_stack([self.universe.get_indexer(pd.Index(pairs[c])) for c in ("gene_a", "gene_b")])
         hits = genes[(genes["q_value"] < alpha) & (genes["log2fc"].abs() >= fold)]
         self.n_called = len(hits)
         hits = hits[hits.index.isin(self.universe)]

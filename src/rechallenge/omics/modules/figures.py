@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -100,12 +101,14 @@ def module_network(modules: pd.DataFrame, module_connectedness: pd.DataFrame, mo
     return out or None
 
 
-def _of(table: pd.DataFrame, row: dict[str, Any]) -> pd.DataFrame:
-    same = [table[k].astype(str) == str(row[k]) for k in KEY]
-    return table[np.logical_and.reduce(same)]
+def _of(table: pd.DataFrame, row: Mapping[Any, Any]) -> pd.DataFrame:
+    same = np.ones(len(table), dtype=bool)
+    for k in KEY:
+        same &= (table[k].astype(str) == str(row[k])).to_numpy()
+    return table[same]
 
 
-def _draw(shown: pd.DataFrame, links: pd.DataFrame, every: pd.DataFrame, row: dict[str, Any]) -> Any:
+def _draw(shown: pd.DataFrame, links: pd.DataFrame, every: pd.DataFrame, row: Mapping[Any, Any]) -> Any:
     import altair as alt
 
     from rechallenge.report.theme import DIVERGING, DOUBLE, FONT, LABEL, MUTED, SMALL, sized
