@@ -13,11 +13,13 @@ import pytest
 from scipy import stats
 
 from rechallenge import knowledge
+from rechallenge.analysis import step_of
 from rechallenge.faults import NotApplicable
 from rechallenge.knowledge.errors import NotInstalled
 from rechallenge.omics.modules import INTERACTIONS, module_network, modules, network
-from rechallenge.omics.modules.analyses import COMMUNITY, CORE
+from rechallenge.omics.modules.analyses import COMMUNITY, CORE, MCODE
 from rechallenge.omics.modules.contract import links
+from rechallenge.omics.modules.figures import NAME, NODES, layout
 from rechallenge.study import Study, TableSource
 from rechallenge.tables.reading import read_study
 
@@ -150,7 +152,7 @@ def test_rows_in_another_order_and_pairs_the_other_way_round_change_nothing():
         pd.testing.assert_frame_equal(one[name], two[name])
     charts = [module_network(*(t[n] for n in TABLES)) for t in (one, two)]
     first, second = ({k: c.to_dict() for k, c in made.items()} for made in charts)
-    assert first == second and list(first) == ["R vs P (own, rna)"]
+    assert first == second and list(first) == ["module network R vs P (own, rna)"]
 
 
 def test_a_contrast_does_not_depend_on_the_others():
@@ -268,3 +270,24 @@ def test_genes_that_dexamethasone_moves_are_joined(shared: Path):
     genes = made["modules"].query("method == @CORE")["genes"].str.split(";")
     assert any({"COL1A1", "COL4A1", "COL11A1"} <= set(g) for g in genes)  # collagens
     assert module_network(*(made[n] for n in TABLES)) is not None
+
+
+def test_the_methods_say_which_network_and_which_numbers():
+    made = modules(contrast(GENES[:60]), table(random_pairs(5)), n_permutations=99)
+    step = step_of(modules)
+    said = step.methods(made, **{**step.options, "n_permutations": 99})
+    assert "interactions given with the study" in said and "99 random sets" in said and MCODE in said
+
+
+def test_drawn_genes_do_not_cover_each_other_nor_run_away():
+    names = GENES[:NODES]
+    group = {g: 1 + i // 35 for i, g in enumerate(names)}
+    pairs = [*clique(names[:30]), *clique(names[35:60])]  # five and ten genes without a link
+    made = layout(names, pairs, group)
+    assert sorted(made["gene"]) == names
+    near = sum(
+        abs(x - u) < NAME[0] - 0.1 and abs(y - v) < NAME[1] - 0.1
+        for (x, y), (u, v) in combinations(made[["x", "y"]].to_numpy().tolist(), 2)
+    )
+    assert near <= 3
+    pd.testing.assert_frame_equal(made, layout(names, pairs[::-1], group))

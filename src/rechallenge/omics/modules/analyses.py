@@ -99,7 +99,7 @@ def tested_genes(part: pd.DataFrame) -> pd.DataFrame:
 @analysis(
     title="Modules of interacting genes",
     gives=("modules", "module_connectedness", "module_genes", "module_links"),
-    reference=(MCODE, LOUVAIN, STRING),
+    reference=(MCODE, LOUVAIN),
     methods=_methods,
 )
 def modules(

@@ -41,7 +41,11 @@ def layout(names: list[str], pairs: list[tuple[str, str]], group: dict[str, int]
         part = nx.Graph()
         part.add_nodes_from(range(len(mine)))
         part.add_edges_from((number_of[a], number_of[b]) for a, b in sorted(pairs) if a in number_of and b in number_of)
-        found = nx.kamada_kawai_layout(part) if len(mine) > 2 else {i: (i, 0.0) for i in range(len(mine))}
+        ways = dict(nx.all_pairs_shortest_path_length(part))
+        # a module that is cut may fall apart; its pieces stay near each other
+        far = 1 + max(max(w.values()) for w in ways.values())
+        steps = {i: {j: ways[i].get(j, far) for j in part} for i in part}
+        found = nx.kamada_kawai_layout(part, dist=steps) if len(mine) > 2 else {i: (i, 0.0) for i in part}
         at = np.array([found[i] for i in range(len(mine))], dtype=float)
         room = max(1.0, np.sqrt(len(mine)))
         if left and left + room > across:
@@ -95,7 +99,9 @@ def module_network(modules: pd.DataFrame, module_connectedness: pd.DataFrame, mo
         shown = _shown(mine)
         if shown.empty:
             continue
-        out[f"{row['contrast']} ({row['dataset']}, {row['layer']})"] = _draw(shown, _of(module_links, row), mine, row)
+        out[f"module network {row['contrast']} ({row['dataset']}, {row['layer']})"] = _draw(
+            shown, _of(module_links, row), mine, row
+        )
         if len(out) == CONTRASTS:
             break
     return out or None
@@ -142,8 +148,10 @@ def _draw(shown: pd.DataFrame, links: pd.DataFrame, every: pd.DataFrame, row: Ma
         tooltip=["gene:N", "log2fc:Q", "degree:Q", "node_score:Q", "community:N"],
     )  # fmt: skip
     text = of.mark_text(fontSize=SMALL, dy=-7).encode(text="gene:N")
-    said = f"{len(nodes)} of {len(every)} called genes; all: {int(row['observed']):,} links, {number(row['expected'])} "
-    said += f"expected, p = {row['p_value']:.2g}"
+    said = (
+        f"{len(nodes)} of {len(every)} called genes in the network; all: {int(row['observed']):,} links, "
+        f"{number(row['expected'])} expected, p = {row['p_value']:.2g}"
+    )
     head = f"{row['contrast']} ({row['dataset']})"
     title = alt.TitleParams(head, subtitle=said, subtitleFont=FONT, subtitleFontSize=LABEL)
     chart = alt.layer(edges, dots, text, title=title).properties(width=WIDTH, height=HEIGHT)
