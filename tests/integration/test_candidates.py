@@ -74,7 +74,7 @@ def test_no_driver_is_called_where_there_is_none():
 
 
 def test_one_family_can_rank_and_cannot_call():
-    genes = {f"G{i}": v for i, v in enumerate(np.linspace(-3, 3.5, 50))}
+    genes = {f"G{i}": v for i, v in enumerate(np.linspace(-3, 9, 50))}
     out = candidates(claims({("dose_response", "intervention", "LR"): genes}), n_permutations=10)["candidates"]
     assert set(out["status"]) == {"not_testable"} and out["p_value"].isna().all()
     assert out.iloc[0]["entity"] == "G49" and (out["tier"] == 3).all()

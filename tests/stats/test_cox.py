@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special
 
 from rechallenge.stats import cox, survival
 
@@ -93,7 +94,18 @@ def test_a_spline_against_a_line_agrees_with_r(oracle: dict[str, Any]) -> None:
     age = table["age"].to_numpy(float)
     line, curve = cox.fit(at, age[None]), cox.fit(at, cox.natural_spline(age, 3)[None])
     want = oracle["lung_age_ns3_lrt_vs_linear"]
-    np.testing.assert_allclose(2 * (curve.loglik[0] - line.loglik[0]), want["chisq"], rtol=1e-7)
+    chi2, df = 2 * (curve.loglik[0] - line.loglik[0]), curve.coef.shape[1] - line.coef.shape[1]
+    assert df == want["df"]
+    np.testing.assert_allclose([chi2, special.chdtrc(df, chi2)], [want["chisq"], want["p"]], rtol=1e-7)
+
+
+def test_an_interaction_against_none_agrees_with_r(oracle: dict[str, Any], shared: Path) -> None:
+    """Hormone therapy times log progesterone receptor: likelihood ratio with one degree of freedom."""
+    time, event, x, _ = cases(shared / "oracles/clinical")["gbsg2_interaction_htx_logPR"]
+    at = cox.risk(time, event)
+    chi2 = 2 * (cox.fit(at, x[None]).loglik[0] - cox.fit(at, x[None, :, :2]).loglik[0])
+    want = oracle["gbsg2_interaction_htx_logPR"]
+    np.testing.assert_allclose([chi2, special.chdtrc(1, chi2)], [want["chisq"], want["lrt_p"]], rtol=1e-6)
 
 
 def test_published_values_without_reference_files() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from test_cox import lung
 
-from rechallenge.stats import maxstat, survival
+from rechallenge.stats import cox, maxstat, survival
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def data(folder: Path, name: str) -> tuple[Any, Any, Any]:
 )  # fmt: skip
 def test_agrees_with_r(name: str, oracle: dict[str, Any], shared: Path) -> None:
     """R's maxstat 0.7-25: statistic, cut-point and Gaussian approximations to 1e-6, bounds above 1 cut there;
-    the permutation p within four standard errors of both simulations. Its HL p-value is not computed here."""
+    the permutation p within four standard errors of both simulations."""
     time, event, x = data(shared / "oracles/clinical", name)
     got = maxstat.best_cut(time, event, x, draws=1999)
     want = oracle[name]
@@ -57,11 +58,78 @@ def test_agrees_with_r(name: str, oracle: dict[str, Any], shared: Path) -> None:
 def test_what_would_be_claimed_without_correction(gene: str, oracle: dict[str, Any], shared: Path) -> None:
     t = pd.read_csv(shared / "oracles/clinical/myeloma_survminer.csv")
     cut = maxstat.best_cut(t["time"], t["event"], t[gene], draws=0)
-    assert cut.cut == oracle["survminer_cutpoint_myeloma"]["cut"][("DEPDC1", "WHSC1", "CRIM1").index(gene)]
+    there = oracle["survminer_cutpoint_myeloma"]
+    assert cut.cut == there["cut"][there["vars"].index(gene)]
+    np.testing.assert_allclose(cut.statistic, there["stat"][there["vars"].index(gene)], rtol=1e-8)
     want = oracle[f"naive_myeloma_{gene}"]
     best = survival.log_rank(t["time"], t["event"], t[gene] > cut.cut).p
     half = survival.log_rank(t["time"], t["event"], t[gene] > t[gene].median()).p
     np.testing.assert_allclose([best, half], [want["best_naive_p"], want["median_p"]], rtol=1e-8)
+    slope = cox.fit(cox.risk(t["time"], t["event"]), t[gene].to_numpy(float)[None] / t[gene].std())
+    np.testing.assert_allclose(slope.p[0], want["cox_p"], rtol=1e-6)
+
+
+def test_the_bound_beside_rs_hl(oracle: dict[str, Any], shared: Path) -> None:
+    """R's HL: statistic and cut-point of its integer scores to 1e-9. Its p-value, .02218, is a looser bound of unknown
+    formula; ours lies between it and the permutation p of the same scores (20,000 draws, four standard errors)."""
+    time, event, x = data(shared / "oracles/clinical", "maxstat_DLBCL_MGE")
+    got, want = maxstat.bounded_cut(time, event, x), oracle["maxstat_DLBCL_MGE"]["HL"]
+    np.testing.assert_allclose([got.statistic, got.cut], [want["stat"], want["cut"]], rtol=1e-9)
+    z = maxstat.integer_scores(maxstat.log_rank_scores(time, event))
+    p = simulated(got.statistic, z, np.arange(4, 37))
+    assert p - 4 * np.sqrt(p / 20_000) < got.p < want["p"]
+    assert got.p == pytest.approx(0.015406, abs=1e-6)
+
+
+def simulated(b: float, scores: Any, sizes: Any, draws: int = 20_000) -> float:
+    """The share of random orders whose largest statistic reaches b, written out on its own."""
+    n = len(scores)
+    rows = np.random.default_rng(0).permuted(np.tile(scores, (draws, 1)), axis=1)
+    away = np.abs(np.cumsum(rows, axis=1)[:, sizes - 1] - sizes * scores.mean())
+    return float((away / np.sqrt(sizes * (n - sizes) / n * scores.var(ddof=1)) >= b - 1e-9).any(axis=1).mean())
+
+
+@pytest.mark.parametrize("sizes", [[1, 2, 3, 4, 5, 6], [2, 3, 4, 5], [1, 3, 4, 6], [2, 5], [3]])
+def test_the_bound_is_what_counting_all_orders_gives(sizes: list[int]) -> None:
+    """Seven subjects, 5,040 orders, every value that the largest statistic takes: the sum of the bound equals the count
+    where cut-points are neighbours, lies above it where ties part them, and never falls below P(max >= b)."""
+    rng = np.random.default_rng(5)
+    m = np.array(sizes)
+    for _ in range(4):
+        z = maxstat.integer_scores(maxstat.log_rank_scores(rng.integers(1, 9, 7), rng.random(7) < 0.7))
+        rows = np.array(list(permutations(z)))
+        away = np.abs(np.cumsum(rows, axis=1)[:, m - 1] - m * z.mean()) / np.sqrt(m * (7 - m) / 7 * z.var(ddof=1))
+        for b in np.unique(np.round(away.max(axis=1), 9)):
+            there = away >= b - 1e-8
+            new = there[:, 1:] & ~there[:, :-1]
+            counted = min(1.0, there[:, 0].mean() + new.mean(axis=0).sum())
+            got = maxstat.conditional_bound(b - 1e-8, z, m)
+            assert got >= there.any(axis=1).mean() - 1e-12
+            if (np.diff(m) == 1).all():
+                assert got == pytest.approx(counted, abs=1e-12)
+            else:
+                assert counted - 1e-12 <= got <= there.mean(axis=0).sum() + 1e-12
+
+
+def test_the_bound_is_above_simulation_and_does_not_depend_on_the_order_of_subjects() -> None:
+    rng = np.random.default_rng(3)
+    for n, digits in ((25, 6), (40, 6), (40, 0)):  # without and with ties between markers
+        x = np.round(3 * rng.normal(size=n), digits)
+        time, event = rng.exponential(size=n), rng.random(n) < 0.7
+        got = maxstat.bounded_cut(time, event, x)
+        again = rng.permutation(n)
+        assert maxstat.bounded_cut(time[again], event[again], x[again]).p == got.p
+        z = maxstat.integer_scores(maxstat.log_rank_scores(time, event))
+        sizes = np.unique(np.searchsorted(np.sort(x), x, side="right"))
+        p = simulated(got.statistic, z, sizes[(sizes >= np.floor(0.1 * n)) & (sizes <= np.floor(0.9 * n))])
+        assert got.p > p - 4 * np.sqrt(p * (1 - p) / 20_000)
+
+
+def test_a_bound_that_cannot_be_computed_is_refused() -> None:
+    with pytest.raises(ValueError, match="too many"):
+        maxstat.bounded_cut(np.arange(201), np.ones(201), np.arange(201))
+    with pytest.raises(ValueError, match="same score"):
+        maxstat.bounded_cut(np.arange(9), np.zeros(9), np.arange(9))
 
 
 def test_scores_sum_to_observed_minus_expected() -> None:

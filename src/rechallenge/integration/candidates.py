@@ -95,8 +95,10 @@ def candidates(
     support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
     convergent = (q < alpha) & (support.sum(axis=1) >= 4)
     tier = np.where(convergent, 1, np.where(q < alpha, 2, 3))
-    # rounded, so that equal scores are equal whatever the order of their sums
-    order = np.lexsort((streams.index.to_numpy(str), -np.round(total, 9), -np.round(score, 9)))
+    # rounded, so that equal scores are equal whatever the order of their sums; where limits of z make genes equal, the
+    # surest single stream goes first
+    surest = np.nanmax(np.abs(streams.to_numpy(dtype=float)), axis=1)
+    order = np.lexsort((streams.index.to_numpy(str), -surest, -np.round(total, 9), -np.round(score, 9)))
     top = order[: min(len(order), 50)]
     low, high, ten = (np.full(len(streams), np.nan) for _ in range(3))
     if several:

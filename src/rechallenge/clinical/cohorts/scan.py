@@ -174,7 +174,8 @@ def _meta_methods(survival_meta: pd.DataFrame, **_: Any) -> str:
         f"{FEWEST_EVENTS} events each by a random-effects model (REML, {REML}) with Hartung-Knapp intervals and tests "
         f"({HARTUNG}; never narrower than the usual ones, {FLOOR}), I2 (doi:10.1002/sim.1186), prediction intervals "
         f"(doi:10.1136/bmjopen-2015-010247) and leaving "
-        "out each cohort in turn."
+        "out each cohort in turn. With few cohorts a 95 % prediction interval covers less than 95 % (87 % with five in "
+        "simulation), because the variance between them is hardly known."
     )
 
 
@@ -187,6 +188,8 @@ def survival_meta(
     `i2` is from the between-cohort variance, `i2_q` from Q (fractions). `loo_low` to `loo_high` is the range of the
     pooled hazard ratio when one cohort is left out. `percentile` ranks the pooled statistic among genes of similar
     expression. `adjusted_...`: the same pooling of the hazard ratios adjusted for proliferation, for the candidates.
+    The prediction interval `pi_low` to `pi_high` is too narrow with few cohorts: with five it covers the effect in a
+    further cohort in 87 % of simulations, not 95 %.
     """
     out = []
     usable = survival_scan[survival_scan["status"] == "estimated"]
