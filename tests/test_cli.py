@@ -110,7 +110,7 @@ def test_a_surface_needs_a_combination(
     assert sorted((finished / "results").iterdir()) == before
     asked: dict[str, object] = {}
     monkeypatch.setattr(
-        "rechallenge.assays.combination.surface_page.write_page",
+        "rechallenge.surface.write_page",
         lambda out, **options: asked.update(options, out=out) or tmp_path / "s.html",
     )
     assert call("surface", tmp_path, "--model", "M", "--pair", "A + B", "--to", tmp_path / "s.html") == 0

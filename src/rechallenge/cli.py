@@ -144,7 +144,7 @@ def surface(
     ] = None,
 ) -> None:
     """Write the dose-response surface of a combination as a page that turns; where several are meant, the clearest."""
-    from rechallenge.assays.combination.surface_page import write_page
+    from rechallenge.surface import write_page
 
     typer.echo(f"Surface: {write_page(out, model=model, pair=pair, method=method, to=to)}")
 

@@ -18,9 +18,10 @@ import pytest
 from combination_examples import A, B, experiment, with_origin
 
 from rechallenge.assays import combination as assay
-from rechallenge.assays.combination.surface_page import surface_page, write_page
+from rechallenge.assays.combination.surface_page import surface_page
 from rechallenge.faults import InputFaults
 from rechallenge.simulate.combinations import Agent
+from rechallenge.surface import write_page
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
