@@ -1,7 +1,7 @@
 """One surface of two drugs as a page that turns: measured inhibition, what was expected, and the excess.
 
 The page is one file that asks nothing of any other: its data are inside, and its own policy lets no script run but the
-one it was made with. `surface_page` makes it from tables, `write_page` from the results folder of a run.
+one it was made with. `surface_page` makes it from tables; `rechallenge surface` makes it from the results of a run.
 """
 
 from __future__ import annotations

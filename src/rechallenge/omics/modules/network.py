@@ -1,6 +1,6 @@
 """Graphs as lists of neighbours: dense cores, communities, and whether a list is joined more than chance.
 
-Dense cores follow Bader and Hogue 2003 (doi:10.1186/1471-2105-4-2), written from the paper: a node weighs the density
+Dense cores follow Bader and Hogue 2003 (doi:10.1186/1471-2105-4-2): a node weighs the density
 of the highest k-core of its neighbourhood (itself included) times k; a core grows from the heaviest node over
 neighbours that are nearly as heavy, and keeps nodes with two links or more inside. Neither loops nor "fluff".
 """
