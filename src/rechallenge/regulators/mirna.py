@@ -107,12 +107,12 @@ def _seeds(mirnas: Sequence[str], mature: Sequence[str]) -> list[tuple[str, str,
     for one in mature:
         name, _, bases = one.partition("=")
         own[name.strip()] = (site_of(bases), frozenset[str]())
-    names = {_plain(m): m for m in known}
+    names = {_plain(str(m)): str(m) for m in known}
     unknown = [m for m in mirnas if _plain(m) not in names]
     if unknown:
         raise ValueError(f'no seed is known of {", ".join(unknown)}: give it as mature = ["NAME=SEQUENCE"]')
     chosen = {names[_plain(m)] for m in mirnas} if mirnas or own else set(known)
-    both = {**{m: known[m] for m in chosen}, **own}
+    both: dict[str, tuple[str, frozenset[str]]] = {**{str(m): known[m] for m in chosen}, **own}
     return [(m, *both[m]) for m in sorted(both)]
 
 
@@ -156,7 +156,8 @@ def mirna_sites(
         }  # fmt: skip
         for name, site, targets in seeds:
             found = sites(sequence, site)
-            for kind, position, piece in found or [("", np.nan, "")]:
+            nothing: list[tuple[str, Any, str]] = [("", np.nan, "")]
+            for kind, position, piece in found or nothing:
                 of = kind or TYPES[-1]
                 rows.append(
                     {
