@@ -291,7 +291,7 @@ def _moved(row: Any) -> str:
 @figure(
     title="Activity of transcription factors",
     caption="Activity against permuted regulons (z) of the transcription factors with the smallest p-values, at most "
-    "twenty in each of at most six contrasts (resistance first); orange: q < 0.05. Dashed lines: nothing.",
+    "twenty in each of at most six contrasts (resistance first); orange: q < 0.05.",
 )
 def tf_activities(tf_activity: pd.DataFrame) -> Any:
     """The most changed factors of every contrast."""
