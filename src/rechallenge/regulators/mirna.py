@@ -107,12 +107,12 @@ def _seeds(mirnas: Sequence[str], mature: Sequence[str]) -> list[tuple[str, str,
     for one in mature:
         name, _, bases = one.partition("=")
         own[name.strip()] = (site_of(bases), frozenset[str]())
-    names = {_plain(m): m for m in known}
+    names = {_plain(str(m)): str(m) for m in known}
     unknown = [m for m in mirnas if _plain(m) not in names]
     if unknown:
         raise ValueError(f'no seed is known of {", ".join(unknown)}: give it as mature = ["NAME=SEQUENCE"]')
     chosen = {names[_plain(m)] for m in mirnas} if mirnas or own else set(known)
-    both = {**{m: known[m] for m in chosen}, **own}
+    both: dict[str, tuple[str, frozenset[str]]] = {**{str(m): (str(known[m][0]), known[m][1]) for m in chosen}, **own}
     return [(m, *both[m]) for m in sorted(both)]
 
 
@@ -149,14 +149,16 @@ def mirna_sites(
     for u in table.to_dict("records"):
         sequence, gene = str(u["sequence"]).upper().replace("U", "T"), str(u["name"])
         chance = {m: expected(sequence, site) for m, site, _ in seeds}
-        whole = {kind: sum(c[kind] for c in chance.values()) for kind in TYPES}
+        distinct = {site: chance[m] for m, site, _ in seeds}  # a family of one seed counts once
+        whole = {kind: sum(c[kind] for c in distinct.values()) for kind in TYPES}
         base = {
             "utr": u.get("about") or gene, "gene": gene, "n": windows(sequence, 6), "n_mirnas": len(seeds),
             "source_rows": f"{u['file']}:{int(u['line'])}" if u.get("file") else "",
         }  # fmt: skip
         for name, site, targets in seeds:
             found = sites(sequence, site)
-            for kind, position, piece in found or [("", np.nan, "")]:
+            nothing: list[tuple[str, Any, str]] = [("", np.nan, "")]
+            for kind, position, piece in found or nothing:
                 of = kind or TYPES[-1]
                 rows.append(
                     {

@@ -91,7 +91,7 @@ def edges(own: pd.DataFrame | None) -> pd.DataFrame:
 
 def network(known: pd.DataFrame, genes: pd.Index[Any]) -> Network:
     """The edges to `genes`; a factor's edge to itself does not count."""
-    at = genes.get_indexer(known["target"])
+    at = genes.get_indexer(pd.Index(known["target"]))
     kept = (at >= 0) & (known["tf"] != known["target"]).to_numpy()
     codes, names = pd.factorize(known["tf"].to_numpy()[kept], sort=True)
     return Network([str(n) for n in names], codes.astype(np.int64), at[kept].astype(np.int64),
@@ -103,7 +103,7 @@ def ulm(statistic: Floats, net: Network) -> Floats:
 
     With n genes and their correlation r with the weights, t = r sqrt((n - 2) / (1 - r^2)).
     """
-    return _scores(statistic, net, net.gene[None, :])[0]
+    return np.asarray(_scores(statistic, net, net.gene[None, :])[0])
 
 
 def _scores(statistic: Floats, net: Network, genes: Ints) -> Floats:
@@ -291,7 +291,7 @@ def _moved(row: Any) -> str:
 @figure(
     title="Activity of transcription factors",
     caption="Activity against permuted regulons (z) of the transcription factors with the smallest p-values, at most "
-    "twenty in each of at most six contrasts (resistance first); orange: q < 0.05. Dashed lines: nothing.",
+    "twenty in each of at most six contrasts (resistance first); orange: q < 0.05.",
 )
 def tf_activities(tf_activity: pd.DataFrame) -> Any:
     """The most changed factors of every contrast."""

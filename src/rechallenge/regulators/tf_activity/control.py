@@ -38,8 +38,8 @@ def _methods(regulators: pd.DataFrame, alpha: float, **_: Any) -> str:
     genes = regulators["gene"].nunique()
     return (
         f"Transcription factors with a curated edge to or a motif in the promoter of {genes} genes were called "
-        "supported where gene, activity of the factor and its own transcript moved in agreeing directions (intersection-union "
-        f"test, {BERGER}; Benjamini and Hochberg over all candidates, q < {alpha:g})."
+        "supported where gene, activity of the factor and its own transcript moved in agreeing directions "
+        f"(intersection-union test, {BERGER}; Benjamini and Hochberg over all candidates, q < {alpha:g})."
     )
 
 
@@ -77,7 +77,7 @@ def regulators(
         order = part.sort_values(["gene", "p_value", "feature"], kind="mergesort").drop_duplicates("gene")
         at = order.set_index("gene")
         active = _activities(tf_activity, key)
-        mine = possible[possible["gene"].isin(at.index)].to_dict("records")
+        mine: list[dict[str, Any]] = _records(possible[possible["gene"].isin(at.index)])
         rows += [{**dict(zip(KEYS, key, strict=True)), **row, **_one(row, at, active, alpha)} for row in mine]
     if not rows:
         raise NotApplicable(
@@ -87,11 +87,15 @@ def regulators(
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     out["chosen"], out["source_table"] = why, "differential"
     out["q_value"] = bh(out["p_value"].to_numpy(float))
-    out["verdict"] = [_verdict(row, alpha) for row in out.to_dict("records")]
+    out["verdict"] = [_verdict(row, alpha) for row in _records(out)]
     rank = out["verdict"].map({SUPPORTED: 0, PART: 1, OPEN: 2, UNSUPPORTED: 3})
     order = out.assign(_rank=rank, _at=out["gene"].map({g: i for i, g in enumerate(wanted)}))
     by = ["dataset", "contrast", "_at", "_rank", "p_value", "tf"]
     return order.sort_values(by, kind="mergesort", ignore_index=True).drop(columns=["_rank", "_at"])
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in table.to_dict("records")]
 
 
 def _wanted(
@@ -140,7 +144,8 @@ def _activities(tf_activity: pd.DataFrame | None, key: Any) -> pd.DataFrame:
         return pd.DataFrame(columns=["z", "p_value", "q_value"])
     of = dict(zip(KEYS, key, strict=True))
     mine = (tf_activity["dataset"] == of["dataset"]) & (tf_activity["contrast"] == of["contrast"])
-    return tf_activity[mine & tf_activity["p_value"].notna()].set_index("tf")[["z", "p_value", "q_value"]]
+    out: pd.DataFrame = tf_activity[mine & tf_activity["p_value"].notna()].set_index("tf")
+    return out[["z", "p_value", "q_value"]]
 
 
 def _one(row: dict[str, Any], at: pd.DataFrame, active: pd.DataFrame, alpha: float) -> dict[str, Any]:
