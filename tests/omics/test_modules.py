@@ -143,6 +143,21 @@ def test_the_null_of_connectedness_is_uniform():
     assert np.mean(p <= 0.05) == pytest.approx(0.05, abs=0.025)
 
 
+@pytest.mark.slow
+def test_half_as_many_links_again_are_seen_and_twice_as_many_hardly_missed():
+    """60 genes with some 55 links among them by chance, 30 or 60 more put in at random: power over 100 lists."""
+    base, found = random_pairs(3), {30: 0, 60: 0}
+    for extra in found:
+        for seed in range(100):
+            rng = np.random.default_rng(seed)
+            called = sorted(rng.choice(GENES, 60, replace=False))
+            could = clique(called)
+            more = [could[i] for i in rng.choice(len(could), extra, replace=False)]
+            made = modules(contrast(called), table(sorted({*base, *more})), n_permutations=199)
+            found[extra] += bool(made["module_connectedness"]["p_value"].iloc[0] < 0.05)
+    assert found[30] >= 60 and found[60] >= 95
+
+
 def test_rows_in_another_order_and_pairs_the_other_way_round_change_nothing():
     pairs = random_pairs(5)
     one = modules(contrast(GENES[:60]), table(pairs), n_permutations=99)
