@@ -126,7 +126,8 @@ def _candidates(known: pd.DataFrame, motifs: pd.DataFrame | None, genes: list[st
         hits = hits.assign(tf=hits["tf"].str.split("::")).explode("tf")
         hits = hits.assign(tf=hits["tf"].str.replace(r"\(.*\)", "", regex=True).str.strip().str.upper())
         best = hits.sort_values(["gene", "tf", "p_any", "verdict"], kind="mergesort").drop_duplicates(["gene", "tf"])
-        best = best.rename(columns={"verdict": "motif", "p_any": "motif_p_any"})[["gene", "tf", "motif", "motif_p_any"]]
+        # the table of motifs has a column `motif` of its own: the matrix
+        best = best[["gene", "tf", "verdict", "p_any"]].rename(columns={"verdict": "motif", "p_any": "motif_p_any"})
         # a motif that chance gives makes no candidate; it is shown where an edge makes one
         best = best[(best["motif"] == "rarer than chance") | best["tf"].isin(found["tf"])]
         found = found.merge(best, on=["gene", "tf"], how="outer")
