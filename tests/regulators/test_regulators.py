@@ -66,8 +66,12 @@ def test_three_things_are_wanted_together():
 
 def test_fosl2_and_akr1b1_from_the_built_in_edge_and_a_motif():
     """CollecTRI has no edge from FOSL2 to AKR1B1; the built-in one and the promoter make it a candidate."""
-    motifs = pd.DataFrame({"gene": ["AKR1B1"] * 2, "motif": ["MA0478.2", "MA1138.2"], "tf": ["FOSL2", "FOSL2::JUNB"], "p_any": [0.05, 0.02],
-                           "verdict": ["rarer than chance"] * 2})  # fmt: skip
+    motifs = pd.DataFrame(
+        {
+            "gene": ["AKR1B1"] * 2, "motif": ["MA0478.2", "MA1138.2"], "tf": ["FOSL2", "FOSL2::JUNB"],
+            "p_any": [0.05, 0.02], "verdict": ["rarer than chance"] * 2,
+        }
+    )  # fmt: skip
     table = changes(AKR1B1=(2.0, 1e-6), FOSL2=(1.2, 1e-4))
     out = m.regulators(table, active(FOSL2=(3.5, 1e-3)), motifs, genes=["AKR1B1"]).set_index("tf")
     assert out.loc["FOSL2", "edge_source"] == "starter" and out.loc["FOSL2", "motif"] == "rarer than chance"
