@@ -146,6 +146,28 @@ def test_without_replicates_there_is_no_p_value():
     assert claims["p_value"].isna().all() and len(claims) > 100
 
 
+@pytest.mark.parametrize("unit", ["counts", "log2"])
+def test_technical_samples_are_one_biological_replicate(unit):
+    """Every library measured twice: the tests are those of the replicates, with their n, not of twice as many."""
+    samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3}, unit=unit)
+    values = counts(samples, EFFECTS)
+    names = samples["sample"].tolist()
+    if unit == "log2":
+        values[names] = np.log2(values[names] + 1)
+    twice = pd.concat([samples, samples.assign(sample=samples["sample"] + "_b")], ignore_index=True)
+    doubled = values.join(values[names].add_suffix("_b"))
+    whole = values.copy()
+    if unit == "counts":
+        whole[names] = 2 * values[names]
+    one = ex.rna_differential(whole, samples, MODELS, NONE)
+    two = ex.rna_differential(doubled, twice, MODELS, NONE)
+    assert set(two["n"]) == {6}
+    pd.testing.assert_frame_equal(one, two)
+    single = twice[twice["replicate"] == "1"]
+    none = ex.rna_differential(doubled, single, MODELS, NONE)
+    assert none["p_value"].isna().all()  # two measurements of one replicate are no replication
+
+
 def test_nothing_to_compare_is_said():
     samples = sheet({("P", "", ""): 3})
     with pytest.raises(NotApplicable):

@@ -33,6 +33,7 @@ def _methods(layer: str) -> Any:
                 f"0914005107), set for {alpha:g}; shrunken fold changes use a Cauchy prior "
                 "(doi:10.1093/bioinformatics/bty895)."
             )
+        text[:0] = ["Technical samples of one biological replicate were added (counts) or averaged."]
         if MODERATED in used:
             text.append(
                 f"{what} on a log2 scale were tested by linear models with variances moderated over all features "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,8 @@ LEAST_COUNTS = 10
 EXPRESSED_CPM = 1.0
 #: what is added to TPM, FPKM and CPM before logarithms are taken
 OFFSET = 0.5
+#: what samples of one biological replicate have in common
+KEYS = ("model", "treatment", "stage", "replicate", "batch")
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,25 @@ def data_sets(matrix: pd.DataFrame, samples: pd.DataFrame) -> list[DataSet]:
         unit = str(sheet["unit"].iloc[0])
         out.append(DataSet(str(name), unit, rows["feature"].astype(str).tolist(), values, sheet, origin))
     return out
+
+
+def biological(data: DataSet) -> DataSet:
+    """The data set with one column per biological replicate: technical samples (the same model, treatment, stage,
+    replicate and batch) are added where they are counts and averaged otherwise, whatever of them is there."""
+    keys = [c for c in KEYS if c in data.sheet.columns]
+    which = data.sheet.groupby(keys, sort=True, dropna=False).ngroup().to_numpy()
+    n = int(which.max()) + 1 if len(which) else 0
+    if n == len(which):
+        return data
+    there = np.isfinite(data.values)
+    member = np.eye(n)[which]
+    found = there.astype(float) @ member
+    total = np.where(there, data.values, 0.0) @ member
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = np.where(found > 0, total if data.unit == "counts" else total / found, np.nan)
+    first = np.array([int(np.flatnonzero(which == i)[0]) for i in range(n)])
+    sheet = data.sheet.iloc[first].reset_index(drop=True)
+    return replace(data, values=values, sheet=sheet)
 
 
 def logs(data: DataSet) -> Floats:
@@ -87,7 +108,8 @@ def contrast_table(
     alpha: float,
     confidence: float,
 ) -> pd.DataFrame:
-    """Every contrast of one data set: `COLUMNS`; no rows where its samples allow none."""
+    """Every contrast of one data set: `COLUMNS`; no rows where there is none; `n` are biological replicates."""
+    data = biological(data)
     design = plan.make(data.sheet, batch=batch)
     asked = plan.questions(data.sheet, design, models, declared)
     if not asked:
