@@ -23,7 +23,22 @@ from rechallenge.tables.contract import source_rows
 
 VEHICLE = "vehicle"
 _VEHICLE_LABELS = frozenset(
-    {"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "medium", "veh", "nt"}
+    {
+        "",
+        "vehicle",
+        "dmso",
+        "none",
+        "control",
+        "ctrl",
+        "untreated",
+        "mock",
+        "solvent",
+        "pbs",
+        "medium",
+        "veh",
+        "vehicle control",
+        "nt",
+    }
 )
 KINDS = ("resistance", "treatment", "declared")
 

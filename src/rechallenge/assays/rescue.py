@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis, claims, figure
+from rechallenge.contrasts import is_vehicle
 from rechallenge.evidence import claim_table
 from rechallenge.faults import Fault, NotApplicable
 from rechallenge.report.words import equals, interval, number
@@ -31,7 +32,6 @@ from rechallenge.tables.contract import Column, Contract, place, source_rows
 FIELLER = "doi:10.1111/j.2517-6161.1954.tb00159.x"
 #: death pathways as the Nomenclature Committee on Cell Death names them
 PATHWAYS = "doi:10.1038/s41418-017-0012-4"
-VEHICLE = frozenset({"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "medium"})
 #: pathway -> inhibitors and scavengers by the names that labs write
 INHIBITORS: Mapping[str, tuple[str, ...]] = {
     "ROS": ("NAC", "N-acetylcysteine", "N-acetyl-L-cysteine", "acetylcysteine", "MitoTEMPO"),
@@ -68,11 +68,6 @@ def _each(frame: pd.DataFrame) -> Iterator[Any]:
 
 def _plain(label: str) -> str:
     return re.sub(r"[^a-z0-9]+", "", label.casefold())
-
-
-def is_vehicle(label: object) -> bool:
-    """Whether a label says that nothing (or the solvent alone) was given."""
-    return str(label).strip().casefold() in VEHICLE
 
 
 def pathway_of(inhibitor: str) -> str:

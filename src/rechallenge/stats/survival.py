@@ -107,13 +107,15 @@ def rmst(time: ArrayLike, event: ArrayLike, horizon: float, entry: ArrayLike | N
 
 @dataclass(frozen=True)
 class LogRank:
-    """Observed and expected events per group, chi-square, degrees of freedom, p."""
+    """Observed and expected events per group, chi-square, degrees of freedom, p, and the (hypergeometric) variance of
+    observed minus expected events in the first group."""
 
     observed: Floats
     expected: Floats
     chi2: float
     df: int
     p: float
+    variance: float
 
 
 def log_rank(time: ArrayLike, event: ArrayLike, group: Sequence[object] | ArrayLike) -> LogRank:
@@ -135,7 +137,8 @@ def log_rank(time: ArrayLike, event: ArrayLike, group: Sequence[object] | ArrayL
     observed, expected = dead.sum(axis=1), (share * d).sum(axis=1)
     away = (observed - expected)[:-1]
     chi2 = float(away @ np.linalg.pinv(spread[:-1, :-1]) @ away) if k > 1 else float("nan")
-    return LogRank(observed, expected, chi2, k - 1, float(special.chdtrc(k - 1, chi2)) if k > 1 else float("nan"))
+    p = float(special.chdtrc(k - 1, chi2)) if k > 1 else float("nan")
+    return LogRank(observed, expected, chi2, k - 1, p, float(spread[0, 0]))
 
 
 def concordance(

@@ -14,7 +14,7 @@ alone does cannot be seen in them.
 
 from __future__ import annotations
 
-from rechallenge.assays.schedule.contract import SCHEDULE, drug_and_dose, is_vehicle
+from rechallenge.assays.schedule.contract import SCHEDULE, drug_and_dose
 from rechallenge.assays.schedule.contrasts import (
     PROTECTS,
     RESTORES,
@@ -25,6 +25,7 @@ from rechallenge.assays.schedule.contrasts import (
     schedule,
 )
 from rechallenge.assays.schedule.findings import schedule_claims, schedule_forest, schedule_viability
+from rechallenge.contrasts import is_vehicle
 
 __all__ = [
     "PROTECTS",

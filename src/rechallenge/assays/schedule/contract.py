@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from rechallenge.contrasts import is_vehicle
 from rechallenge.faults import Fault
 from rechallenge.tables.contract import Column, Contract, place
 
 #: labels of cells that were given the solvent or nothing
-VEHICLE = frozenset({"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "medium"})
 _DOSE = re.compile(r"^(?P<drug>.*?)[\s,(@_-]*(?P<dose>\d+(?:\.\d+)?)\s*(?P<unit>[nuµμm]M)\)?$")
 _TO_UM = {"nM": 1e-3, "uM": 1.0, "µM": 1.0, "μM": 1.0, "mM": 1e3}
 
@@ -20,11 +20,6 @@ _TO_UM = {"nM": 1e-3, "uM": 1.0, "µM": 1.0, "μM": 1.0, "mM": 1e3}
 def each(frame: pd.DataFrame) -> Iterator[Any]:
     """The rows of a table as named tuples."""
     yield from frame.itertuples()
-
-
-def is_vehicle(label: object) -> bool:
-    """Whether a label says that nothing (or the solvent alone) was given."""
-    return str(label).strip().casefold() in VEHICLE
 
 
 def drug_and_dose(label: str) -> tuple[str, float]:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.assays.schedule.contract import drug_and_dose, each, is_vehicle
+from rechallenge.assays.schedule.contract import drug_and_dose, each
+from rechallenge.contrasts import is_vehicle
 from rechallenge.faults import NotApplicable
 from rechallenge.stats.factorial import Contrast, log2_contrast
 from rechallenge.stats.multiplicity import bh, holm

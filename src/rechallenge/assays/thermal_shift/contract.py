@@ -7,17 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from rechallenge.contrasts import is_vehicle
 from rechallenge.faults import Fault
 from rechallenge.tables.contract import Column, Contract, place
-
-VEHICLE = frozenset(
-    {"", "vehicle", "dmso", "none", "control", "ctrl", "untreated", "mock", "solvent", "pbs", "veh", "vehicle control"}
-)
-
-
-def is_vehicle(label: object) -> bool:
-    """Whether a treatment label says that nothing (or the solvent alone) was given."""
-    return str(label).strip().casefold() in VEHICLE
 
 
 def each_label(labels: pd.Series[Any], f: Callable[[Any], Any]) -> pd.Series[Any]:

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rechallenge.assays.thermal_shift.contract import each_label, is_vehicle, vehicle_rows
+from rechallenge.assays.thermal_shift.contract import each_label, vehicle_rows
+from rechallenge.contrasts import is_vehicle
 from rechallenge.stats.melt import curve, fit_melts
 
 Floats = NDArray[np.float64]

@@ -106,22 +106,11 @@ def kaplan_meier(values: Floats, confidence: float = 0.95) -> Floats:
 
     Limits are on the log(-log) scale (Greenwood's variance); NaN where the curve is 1 or 0.
     """
-    from scipy.special import ndtri
+    from rechallenge.stats import survival
 
-    z = float(ndtri(0.5 + confidence / 2))
-    rows = [(0.0, float(len(values)), 0.0, 1.0, NAN, NAN)]
-    survival, spread = 1.0, 0.0
-    for t in np.unique(values[:, 0]):
-        at_risk = float((values[:, 0] >= t).sum())
-        dead = float(values[values[:, 0] == t, 1].sum())
-        survival *= 1 - dead / at_risk
-        spread += dead / (at_risk * (at_risk - dead)) if at_risk > dead else np.inf
-        low = high = NAN
-        if 0 < survival < 1 and np.isfinite(spread):
-            half = z * np.sqrt(spread) / abs(np.log(survival))
-            low, high = (float(survival ** np.exp(s * half)) for s in (1, -1))
-        rows.append((float(t), at_risk, dead, survival, low, high))
-    return np.array(rows)
+    c = survival.kaplan_meier(values[:, 0], values[:, 1], confidence=confidence)
+    start = [[0.0, float(len(values)), 0.0, 1.0, NAN, NAN]]
+    return np.vstack([start, np.column_stack([c.time, c.at_risk, c.events, c.survival, c.low, c.high])])
 
 
 def median_time(curve: Floats) -> tuple[float, float, float]:
@@ -147,17 +136,13 @@ def log_rank_scores(values: Floats) -> Floats:
 def log_rank(a: Floats, b: Floats) -> tuple[float, float, float]:
     """Observed minus expected events in `a`, its (hypergeometric) variance and the chi-squared p-value, for two groups
     of (time, event)."""
-    from scipy.special import chdtrc
+    from rechallenge.stats import survival
 
     both = np.vstack([a, b])
-    excess = float(log_rank_scores(both)[: len(a)].sum())
-    variance = 0.0
-    for t in np.unique(both[both[:, 1] == 1, 0]):
-        n, na = float((both[:, 0] >= t).sum()), float((a[:, 0] >= t).sum())
-        d = float(((both[:, 0] == t) & (both[:, 1] == 1)).sum())
-        if n > 1:
-            variance += d * (na / n) * (1 - na / n) * (n - d) / (n - 1)
-    return excess, variance, float(chdtrc(1, excess**2 / variance)) if variance > 0 else NAN
+    found = survival.log_rank(both[:, 0], both[:, 1], np.repeat([0, 1], [len(a), len(b)]))
+    excess = float(found.observed[0] - found.expected[0])
+    variance = float(found.variance)
+    return excess, variance, found.p if variance > 0 else NAN
 
 
 def _arm(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: int, key: str) -> dict[str, Any]:
