@@ -257,6 +257,7 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
     from rechallenge.knowledge.questions.facts import approvals_text, liver_text, one_drug, status_of
+    from rechallenge.knowledge.questions.own import own_limits, verdict
     from rechallenge.knowledge.questions.targets import targets_of
 
     out: dict[str, Any] = {"targets": UNKNOWN, "approved": UNKNOWN, "liver": "", "achievable": UNKNOWN,
@@ -274,34 +275,11 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
         found = achievable(name, dose if dose > 0 else 1.0)
         out["cmax_um"], out["cmax_free_um"] = found.total_um, found.free_um
         out["achievable"] = found.verdict if dose > 0 else UNKNOWN
-    own = _own(drug, name, exposures)
+    own = own_limits(exposures, drug, name)
     if own is not None:
         out["cmax_um"], out["cmax_free_um"] = own
-        out["achievable"] = _verdict(dose, *own)
+        out["achievable"] = verdict(dose, *own)
     return out
-
-
-def _own(drug: str, name: str, exposures: pd.DataFrame | None) -> tuple[float, float] | None:
-    """The study's own total and free plasma concentration (µM); None where it gives none."""
-    if exposures is None or exposures.empty:
-        return None
-    mine = exposures[exposures["drug"].astype(str).str.casefold().isin({drug.casefold(), name.casefold()} - {""})]
-    value = pd.to_numeric(mine["value"], errors="coerce")
-    quantity = mine["quantity"].astype(str).str.removesuffix("_um")
-    total = float(value[quantity.isin(["cmax", "cmax_total", "cavg_ss", "ctrough_ss"])].max())
-    free, unbound = (float(value[quantity == q].max()) for q in ("cmax_free", "fraction_unbound"))
-    free = total * unbound if free != free else free
-    return None if total != total and free != free else (total, free)
-
-
-def _verdict(dose: float, total: float, free: float) -> str:
-    if not dose > 0:
-        return UNKNOWN
-    if dose <= free:
-        return "yes"
-    if total != total:
-        return UNKNOWN
-    return "total only" if dose <= total else "above" if dose <= 10 * total else "no"
 
 
 def _summary(row: dict[str, Any]) -> str:

@@ -8,36 +8,14 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.assays.combination.wells import DOSES, DRUGS, each
+from rechallenge.assays.combination.wells import DOSES, DRUGS
 
 #: what a study may call its own values, by what they limit
-TOTAL = ("cmax_total", "cmax_total_um", "cmax", "cmax_um", "total", "total_um", "cavg_ss", "ctrough_ss")
-FREE = ("cmax_free", "cmax_free_um", "free", "free_um", "unbound_um")
-UNBOUND = ("fraction_unbound", "unbound_fraction", "fu")
 STUDY = "the study's own value"
 COLUMNS = (
     "drug", "total_um", "total_source", "free_um", "free_source", "dose_min_um", "dose_max_um", "n_doses",
     "n_doses_total", "n_doses_free", "status", "reason",
 )  # fmt: skip
-
-
-def _plain(name: object) -> str:
-    return "".join(ch for ch in str(name).casefold() if ch.isalnum())
-
-
-def _own(exposures: pd.DataFrame | None, drug: str) -> dict[str, float]:
-    """What the study says of a drug: largest total and free concentration (µM) and unbound fraction."""
-    if exposures is None or exposures.empty or not {"drug", "quantity", "value"} <= set(exposures.columns):
-        return {}
-    mine = exposures[exposures["drug"].map(_plain) == _plain(drug)]
-    found: dict[str, float] = {}
-    for row in each(mine):
-        value = pd.to_numeric(pd.Series([row.value]), errors="coerce").iloc[0]
-        name = str(row.quantity).strip().casefold()
-        kind = "total" if name in TOTAL else "free" if name in FREE else "unbound" if name in UNBOUND else ""
-        if kind and value > 0:
-            found[kind] = max(float(value), found.get(kind, 0.0))
-    return found
 
 
 def limits_of(drug: str, exposures: pd.DataFrame | None = None) -> dict[str, Any]:
@@ -48,6 +26,7 @@ def limits_of(drug: str, exposures: pd.DataFrame | None = None) -> dict[str, Any
     """
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
+    from rechallenge.knowledge.questions.own import own_exposure
 
     out: dict[str, Any] = {"total_um": np.nan, "total_source": "", "free_um": np.nan, "free_source": ""}
     said = ""
@@ -61,7 +40,7 @@ def limits_of(drug: str, exposures: pd.DataFrame | None = None) -> dict[str, Any
             said += " (contested values only)" if len(contested) else ""
     except KnowledgeError:
         said = f"{drug} is not in the knowledge tables"
-    own = _own(exposures, drug)
+    own = own_exposure(exposures, drug)
     if "total" in own:
         out |= {"total_um": own["total"], "total_source": STUDY}
     if "free" in own:

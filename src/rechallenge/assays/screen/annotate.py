@@ -92,16 +92,17 @@ def reachable(drugs: Mapping[str, str], doses: Iterable[tuple[str, float]], own:
     cmax_free_um. The study's own concentrations (`own`: drug, quantity, value) go before the knowledge tables."""
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
+    from rechallenge.knowledge.questions.own import own_limits
+    from rechallenge.knowledge.questions.own import verdict as judged
 
-    mine = _own(own)
     rows = []
     for compound, dose in sorted(set(doses)):
         total = free = float("nan")
         verdict = "unknown"
-        said = mine.get(compound.casefold()) or mine.get(drugs.get(compound, "").casefold())
+        said = own_limits(own, compound, drugs.get(compound, ""))
         if said is not None:
             total, free = said
-            verdict = _verdict(dose, total, free)
+            verdict = judged(dose, total, free)
         elif drugs.get(compound) and dose > 0:
             try:
                 found = achievable(drugs[compound], dose)
@@ -110,29 +111,3 @@ def reachable(drugs: Mapping[str, str], doses: Iterable[tuple[str, float]], own:
                 pass
         rows.append((compound, dose, verdict, total, free))
     return pd.DataFrame(rows, columns=["compound", "dose_um", "achievable", "cmax_um", "cmax_free_um"])
-
-
-def _own(exposures: pd.DataFrame | None) -> dict[str, tuple[float, float]]:
-    """The study's own highest total and free plasma concentrations (µM) by drug (lower case); NaN where not given."""
-    if exposures is None or exposures.empty:
-        return {}
-    found: dict[str, tuple[float, float]] = {}
-    for drug, rows in exposures.groupby("drug", sort=True):
-        value = pd.to_numeric(rows["value"], errors="coerce")
-        quantity = rows["quantity"].astype(str).str.removesuffix("_um")
-        total = float(value[quantity.isin(["cmax", "cmax_total", "cavg_ss", "ctrough_ss"])].max())
-        free = float(value[quantity == "cmax_free"].max())
-        unbound = float(value[quantity == "fraction_unbound"].max())
-        free = total * unbound if free != free else free
-        if total == total or free == free:
-            found[str(drug).casefold()] = (total, free)
-    return found
-
-
-def _verdict(dose: float, total: float, free: float) -> str:
-    """As the knowledge tables judge: within free, within total, above by ten times at most, beyond, or unknown."""
-    if dose <= free:
-        return "yes"
-    if total != total:
-        return "unknown"
-    return "total only" if dose <= total else "above" if dose <= 10 * total else "no"
