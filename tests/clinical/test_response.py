@@ -116,6 +116,10 @@ def test_subgroups_are_claimed_by_interaction_alone() -> None:
     rest = out[(out["gene"] == "G1") | out["factor"].eq("age")]
     assert (rest["verdict"] == "the levels differ").mean() < 0.5
     assert {"lower half", "upper half"} <= set(out["level"])
+    said = check(claims.subgroup_claims(out, people))
+    assert (said["direction"] == 0).all() and said["p_value"].isna().all() and len(said) == len(out)
+    women_say = said.loc[said["contrast"].str.endswith("sex = female") & said["entity"].eq("DRIVER"), "claim"].item()
+    assert "the levels differ (interaction p" in women_say and "400" not in women_say
     with pytest.raises(NotApplicable, match="factors"):
         subgroups.subgroups(people, of, matrix, sheet)
 
@@ -145,6 +149,9 @@ def test_simulated_immortal_time() -> None:
     )  # fmt: skip
     row = subgroups.treatment_survival(people).iloc[0]
     assert row["naive_hr"] < 0.6 and 0.88 < row["hr"] < 1.14
+    said = check(claims.treatment_survival_claims(row.to_frame().T.infer_objects(), people)).iloc[0]
+    assert said["entity"] == "drug" and said["direction"] == 0 and "not assigned" in said["claim"]
+    assert said["ci_low"] < 0 < said["ci_high"] and said["n"] == n
 
 
 def test_tumour_against_normal_tissue_of_the_same_patients() -> None:

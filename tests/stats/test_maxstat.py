@@ -70,15 +70,34 @@ def test_what_would_be_claimed_without_correction(gene: str, oracle: dict[str, A
 
 
 def test_the_bound_beside_rs_hl(oracle: dict[str, Any], shared: Path) -> None:
-    """R's HL: statistic and cut-point of its integer scores to 1e-9. Its p-value, .02218, is a looser bound of unknown
-    formula; ours lies between it and the permutation p of the same scores (20,000 draws, four standard errors)."""
+    """R's HL: statistic and cut-point of its integer scores to 1e-9, its p-value to 1e-9 where what it leaves out is
+    left out; our own bound lies between the permutation p of the same scores (20,000 draws) and theirs."""
     time, event, x = data(shared / "oracles/clinical", "maxstat_DLBCL_MGE")
     got, want = maxstat.bounded_cut(time, event, x), oracle["maxstat_DLBCL_MGE"]["HL"]
     np.testing.assert_allclose([got.statistic, got.cut], [want["stat"], want["cut"]], rtol=1e-9)
-    z = maxstat.integer_scores(maxstat.log_rank_scores(time, event))
-    p = simulated(got.statistic, z, np.arange(4, 37))
-    assert p - 4 * np.sqrt(p / 20_000) < got.p < want["p"]
-    assert got.p == pytest.approx(0.015406, abs=1e-6)
+    z, sizes = maxstat.integer_scores(maxstat.log_rank_scores(time, event)), np.arange(4, 37)
+    assert maxstat.hothorn_lausen(got.statistic, z, sizes, like_r=True) == pytest.approx(want["p"], rel=1e-9)
+    whole = maxstat.hothorn_lausen(got.statistic, z, sizes)
+    p = simulated(got.statistic, z, sizes)
+    assert p - 4 * np.sqrt(p / 20_000) < got.p < want["p"] < whole
+    assert [got.p, whole] == pytest.approx([0.015406, 0.022519], abs=1e-6)
+
+
+def test_the_bound_of_hothorn_and_lausen_lies_between_ours_and_bonferroni() -> None:
+    """Nine subjects, every order counted: what R leaves out makes its p-value fall below the truth here and there."""
+    rng = np.random.default_rng(2)
+    m, below = np.arange(1, 9), 0
+    for _ in range(6):
+        z = maxstat.integer_scores(maxstat.log_rank_scores(rng.integers(1, 12, 9), rng.random(9) < 0.7))
+        rows = np.array(list(set(permutations(z))))
+        away = np.abs(np.cumsum(rows, axis=1)[:, m - 1] - m * z.mean()) / np.sqrt(m * (9 - m) / 9 * z.var(ddof=1))
+        for b in np.unique(np.round(away.max(axis=1), 9))[-4:]:
+            there = away >= b - 1e-8
+            theirs = maxstat.hothorn_lausen(b - 1e-8, z, m)
+            assert there.any(axis=1).mean() - 1e-12 <= theirs <= min(1, there.mean(axis=0).sum()) + 1e-12
+            assert maxstat.conditional_bound(b - 1e-8, z, m) <= theirs + 1e-12
+            below += maxstat.hothorn_lausen(b - 1e-8, z, m, like_r=True) < there.any(axis=1).mean() - 1e-12
+    assert below > 0
 
 
 def simulated(b: float, scores: Any, sizes: Any, draws: int = 20_000) -> float:

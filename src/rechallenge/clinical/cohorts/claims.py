@@ -118,6 +118,64 @@ def response_claims(response: pd.DataFrame, patients: pd.DataFrame | None = None
     return claim_table(rows)
 
 
+@claims(title="Subgroups by interaction")
+def subgroup_claims(subgroups: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One claim per gene, cohort, endpoint, factor and level: the hazard ratio there, with the interaction's verdict.
+
+    A hazard ratio in one level is no finding of its own, so the direction is 0 and the only p-value, that of the
+    interaction over all levels, is in the sentence.
+    """
+    rows = []
+    for r in each(subgroups):
+        good = r.status != "not_estimable"
+        with np.errstate(divide="ignore"):
+            effect, low, high = np.log([r.hr_per_sd, r.ci_low, r.ci_high]) if good else (np.nan,) * 3
+        test = (
+            f"interaction {equals('p', r.interaction_p_value)}, {equals('q', r.q_value)}"
+            if r.interaction_p_value == r.interaction_p_value
+            else f"no interaction test: {r.reason}"
+        )
+        size = f"HR per SD {number(r.hr_per_sd)}, 95 % interval {interval(r.ci_low, r.ci_high)}" if good else r.reason
+        rows.append(
+            {
+                "entity": r.gene, "entity_type": "gene", "stream": "subgroups", "level": "clinical", "model": r.cohort,
+                "contrast": f"{r.endpoint}, high vs low expression, {r.factor} = {r.level}", "direction": 0,
+                "effect": effect, "effect_unit": "log hazard ratio per SD of expression", "ci_low": low,
+                "ci_high": high, "n": r.n, "status": r.status, "analysis": "subgroups", "source_table": "patients",
+                "source_rows": _origin(patients, [str(r.cohort)]),
+                "claim": f"{r.gene} where {r.factor} is {r.level} ({r.cohort}, {r.endpoint}): {size}; {int(r.n)} "
+                f"patients, {int(r.events)} events; over the levels of {r.factor}: {r.verdict} ({test}).",
+            }
+        )  # fmt: skip
+    return claim_table(rows)
+
+
+@claims(title="Survival under treatment without immortal time")
+def treatment_survival_claims(treatment_survival: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One claim per cohort, endpoint and treatment. Who was treated was not assigned, so the direction is 0."""
+    rows = []
+    for r in each(treatment_survival):
+        good = r.status != "not_estimable"
+        with np.errstate(divide="ignore"):
+            effect, low, high = np.log([r.hr, r.ci_low, r.ci_high]) if good else (np.nan,) * 3
+        size = f"HR {number(r.hr)}, 95 % interval {interval(r.ci_low, r.ci_high)}" if good else "no hazard ratio"
+        test = equals("p", r.p_value) if r.p_value == r.p_value else f"not tested: {r.reason}"
+        rows.append(
+            {
+                "entity": r.treatment, "entity_type": "drug", "stream": "treatment_survival", "level": "clinical",
+                "model": r.cohort, "contrast": f"{r.endpoint}, treated vs not (yet) treated", "direction": 0,
+                "effect": effect, "effect_unit": "log hazard ratio", "se": r.se if good else np.nan, "ci_low": low,
+                "ci_high": high, "p_value": r.p_value, "n": r.n, "status": r.status, "analysis": "treatment_survival",
+                "source_table": "patients", "source_rows": _origin(patients, [str(r.cohort)]),
+                "claim": f"{r.treatment} in {r.cohort} ({r.endpoint}), counted from its start: {size} ({test}; "
+                f"{int(r.treated)} of {int(r.n)} patients treated, {int(r.events)} events). Counting the time before "
+                f"treatment as treated would give {number(r.naive_hr)}. Treatment was not assigned: this is no effect "
+                f"of the drug.",
+            }
+        )  # fmt: skip
+    return claim_table(rows)
+
+
 @claims(title="Tumour against normal tissue")
 def tumour_normal_claims(tumour_normal: pd.DataFrame, patients: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per gene and cohort; being higher in tumour says nothing of resistance, so the direction is 0."""
