@@ -52,7 +52,7 @@ bench: .venv-peers/.done
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
-	$(BIN)/mkdocs build --strict
+	$(BIN)/sphinx-build --fail-on-warning --keep-going -q -b html docs site
 
 # Versions and hashes, and no registry's address. Needs uv.
 lock:

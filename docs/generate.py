@@ -1,22 +1,37 @@
 """Write the generated pages of the documentation from the software's own metadata.
 
 Pages: the knowledge tables (`generate_resources.py`), `reference/tables.md` (every table kind), `reference/analyses.md`
-and one page per analysis in `analyses/`, `reference/evidence.md` (the vocabulary). Run by `make docs`; the result is
-not committed.
+and one page per analysis in `analyses/`, `reference/evidence.md` (the vocabulary), `api/` (what Python users call). Run
+by `make docs`; the result is not committed.
 """
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
 from pathlib import Path
 
 import generate_resources
-from generate_resources import table
+from generate_resources import link, table, toctree
 
 from rechallenge import evidence
 from rechallenge.analysis import Analysis, Registry, discover
 from rechallenge.scaffold import contract_rows
 
 HERE = Path(__file__).parent
+#: what Python users call: module -> why
+API = {
+    "rechallenge.study": "the study file",
+    "rechallenge.tables": "reading tables",
+    "rechallenge.pipeline": "running a study",
+    "rechallenge.evidence": "the table of claims",
+    "rechallenge.analysis": "what an analysis is, and finding them",
+    "rechallenge.contrasts": "who is compared with whom",
+    "rechallenge.simulate": "studies with a known answer",
+    "rechallenge.knowledge": "what is known of drugs, genes and lines",
+    "rechallenge.faults": "errors",
+}
 
 
 def tables_page(registry: Registry) -> str:
@@ -44,12 +59,56 @@ def analysis_page(step: Analysis, registry: Registry) -> str:
         parts.append(
             f"## Options\n\nSet them under `[options.{step.stream}]`.\n\n" + table(("option", "default"), options)
         )
+    if isinstance(step.methods, str) and step.methods:
+        parts.append("## In the methods paragraph\n\n" + link(methods_sentence(step)))
     if step.reference:
-        parts.append("## References\n\n" + "\n".join(f"- {r}" for r in step.reference))
+        parts.append("## References\n\n" + "\n".join(f"- {link(r)}" for r in step.reference))
     figures = [s for s in registry.steps.values() if s.kind == "figure" and set(step.gives) & set(s.needs + s.wants)]
     if figures:
         parts.append("## Figures\n\n" + "\n".join(f"- {s.title}. {s.caption}" for s in figures))
+    if more := background(step):
+        parts.append("## Background\n\n" + more)
+    parts.append("How it was checked, and its limits, are under [what was measured](../reference/measured.md).")
     return "\n\n".join(parts) + "\n"
+
+
+def methods_sentence(step: Analysis) -> str:
+    """The sentence with the defaults of its options."""
+    try:
+        return str(step.methods).format(**step.options)
+    except (KeyError, IndexError, ValueError):  # it speaks of the result too
+        return str(step.methods)
+
+
+def background(step: Analysis) -> str:
+    """What the module, and the package of the stream above it, say of the method; '' where they say nothing."""
+    names = [step.module]
+    top = ".".join(step.module.split(".")[:3])
+    if top != step.module:
+        names.insert(0, top)
+    said = [inspect.getdoc(importlib.import_module(n)) or "" for n in names]
+    return "\n\n".join(s for s in dict.fromkeys(said) if s)
+
+
+def api_pages() -> dict[str, str]:
+    """One page per public module, and all of the statistics, which know no biology."""
+    import rechallenge.stats
+
+    stats = [f"rechallenge.stats.{m.name}" for m in pkgutil.iter_modules(rechallenge.stats.__path__)]
+    pages = {m: f"# `{m}`\n\n```{{eval-rst}}\n.. automodule:: {m}\n```\n" for m in (*API, *stats)}
+    rows = [(f"[`{m}`]({m}.md)", why) for m, why in API.items()]
+    maths = [(f"[`{m}`]({m}.md)", (inspect.getdoc(importlib.import_module(m)) or "").split("\n")[0]) for m in stats]
+    pages["index"] = (
+        "# Python\n\n`import rechallenge` loads nothing; what is used is loaded then. Analyses are plain functions on "
+        "DataFrames: each has its page under [Analyses](../reference/analyses.md).\n\n"
+        + table(("module", "what for"), rows)
+        + "\n\n## Statistics\n\nFunctions of arrays that know no biology.\n\n"
+        + table(("module", "what it is"), maths)
+        + "\n\n"
+        + toctree([*API, *stats])
+        + "\n"
+    )
+    return pages
 
 
 def analyses_page(registry: Registry) -> str:
@@ -58,7 +117,8 @@ def analyses_page(registry: Registry) -> str:
         for s in registry.steps.values()
         if s.kind == "analysis"
     ]
-    return "# Analyses\n\n" + table(("analysis", "stream", "from", "what it is"), rows) + "\n"
+    pages = [f"../analyses/{s.name}" for s in registry.steps.values() if s.kind == "analysis"]
+    return "# Analyses\n\n" + table(("analysis", "stream", "from", "what it is"), rows) + "\n\n" + toctree(pages) + "\n"
 
 
 def evidence_page() -> str:
@@ -80,10 +140,13 @@ def evidence_page() -> str:
 def main() -> None:
     generate_resources.main()
     registry = discover()
-    pages = HERE / "analyses"
-    pages.mkdir(exist_ok=True)
-    for old in pages.glob("*.md"):
-        old.unlink()
+    pages, api = HERE / "analyses", HERE / "api"
+    for folder in (pages, api):
+        folder.mkdir(exist_ok=True)
+        for old in folder.glob("*.md"):
+            old.unlink()
+    for name, text in api_pages().items():
+        (api / f"{name}.md").write_text(text, encoding="utf-8")
     for step in registry.steps.values():
         if step.kind == "analysis":
             (pages / f"{step.name}.md").write_text(analysis_page(step, registry), encoding="utf-8")

@@ -21,6 +21,11 @@ def table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     return "\n".join(lines)
 
 
+def toctree(pages: Sequence[str]) -> str:
+    """The pages below this one, in the navigation only."""
+    return "```{toctree}\n:hidden:\n\n" + "\n".join(pages) + "\n```"
+
+
 def link(text: str) -> str:
     """Web addresses and DOIs of a text as Markdown links."""
     words = []
@@ -93,6 +98,7 @@ def index() -> str:
             for m in members
         ]
         parts.append(f"## {group.capitalize()}\n\n" + table(("table", "what it is", "version", "licence"), rows))
+    parts.append(toctree([m.name for _, members in groups() for m in members]))
     return "\n\n".join(parts) + "\n"
 
 

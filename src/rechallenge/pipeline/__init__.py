@@ -1,4 +1,4 @@
-"""A study's steps, in order, kept up to date: `run` a study, `plan` what it allows, watch the `Event`s."""
+"""A study's steps, in order, kept up to date: `run` a study, `plan` what it allows, watch every `Event`."""
 
 from __future__ import annotations
 
