@@ -37,6 +37,8 @@ def _plain_bars(app: object, what: str, name: str, obj: object, options: object,
 
 def _short_types(app: object, what: str, name: str, obj: object, options: object, signature: str, returns: str) -> Any:
     """Types under the names that the code gives them, in unions too."""
+    if not signature:
+        return None
     short = [re.sub(r"TypeAliasForwardRef\('(\w+)'\)", r"\1", text or "") for text in (signature, returns)]
     return short[0], short[1] or None
 
