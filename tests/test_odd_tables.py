@@ -115,4 +115,4 @@ def test_no_step_fails_on_tables_without_sense(seed: int, tmp_path: Path) -> Non
     record = run(write(tmp_path, seed))
     failed = [f"{s.name}: {s.reason}\n{s.traceback}" for s in record.steps if s.state == "failed"]
     assert not failed, "\n".join(failed)
-    assert sum(s.state == "done" for s in record.steps) > 20
+    assert sum(s.state == "done" for s in record.steps) >= 10
