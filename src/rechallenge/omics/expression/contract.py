@@ -108,8 +108,9 @@ CONTRAST_RESULTS = Contract(
         Column("p_value", "p of no difference", "number", low=0.0, high=1.0, also=("p", "pvalue", "pval", "p.value")),
         Column("n", "samples of both groups together", "number", low=1.0, also=("n samples",)),
         Column("model", "the model of this study that it speaks of, if any", default=""),
-        Column("platform", "measured on; two data sets of one platform and source are no two replications",
-               default=""),
+        Column("source", "the samples or laboratory behind it (a series accession); data sets of one source are no two "
+               "replications and count as one", default="", also=("series", "samples of")),
+        Column("platform", "what it was measured on", default="", also=("array", "technology")),
     ),
     key=("dataset", "contrast", "layer", "feature"),
     rules=(on_a_log_scale, some_uncertainty),
