@@ -199,6 +199,31 @@ def test_contrasts_of_others_are_completed():
     assert len(joined) == 3
 
 
+def test_treatments_and_stages_of_a_contrast_are_columns():
+    samples = sheet({
+        ("P", "", ""): 2, ("P", "drug", ""): 2, ("LR", "", "S1"): 2, ("LR", "", "S10"): 2, ("LR", "drug", "S10"): 2,
+    })  # fmt: skip
+    table = ex.rna_differential(counts(samples, {}, features=150), samples, MODELS, NONE)
+    said = table.drop_duplicates("contrast").set_index("contrast")[["treatment", "against_treatment", "stage"]]
+    assert said.loc["LR S10 vs P"].tolist() == ["vehicle", "vehicle", "S10"]
+    assert said.loc["LR S10 vs P, drug"].tolist() == ["drug", "drug", "S10"]
+    assert said.loc["LR S10: drug vs vehicle"].tolist() == ["drug", "vehicle", "S10"]
+    lines = shared.own_lines(table[table["kind"] == design.RESISTANCE])
+    assert set(lines["contrast"]) == {"LR S10 vs P"}
+
+
+def test_the_own_line_does_not_depend_on_how_long_its_name_is():
+    """Only the treated comparison has a short name here (a declared name may be any)."""
+    table = pd.DataFrame(
+        {
+            "dataset": "own", "layer": "rna", "model": "LR", "contrast": ["LR vs the parental line", "short"],
+            "treatment": ["vehicle", "drug"], "stage": "",
+        }
+    )  # fmt: skip
+    assert shared.own_lines(table)["contrast"].tolist() == ["LR vs the parental line"]
+    assert shared.own_lines(table[1:])["contrast"].tolist() == ["short"]
+
+
 # --- samples ---
 
 

@@ -31,7 +31,8 @@ _STAGE = re.compile(r"(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Question:
-    """A sum of group means: `weights` [groups]. `direction` is +1 where up goes with resistance, else 0."""
+    """A sum of group means: `weights` [groups]. `direction` is +1 where up goes with resistance, else 0. The first two
+    groups are those that the label names first."""
 
     label: str
     kind: str
@@ -39,6 +40,21 @@ class Question:
     weights: Floats
     groups: tuple[Group, ...]
     direction: int = 0
+
+    @property
+    def treatment(self) -> str:
+        """What the first group was given."""
+        return self.groups[0].treatment
+
+    @property
+    def against_treatment(self) -> str:
+        """What the group that it is compared with was given."""
+        return self.groups[1].treatment
+
+    @property
+    def stage(self) -> str:
+        """The stage of the first group; '' for a question about several."""
+        return "" if self.kind == TREND else self.groups[0].stage
 
 
 @dataclass

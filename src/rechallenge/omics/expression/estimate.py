@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge import contrasts
+from rechallenge.moderated_contrasts import joined
 from rechallenge.omics.expression import design as plan
 from rechallenge.omics.expression.design import Design, Question
 from rechallenge.stats import counts as nb
@@ -20,7 +21,7 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 
 COLUMNS = (
-    "dataset", "layer", "contrast", "kind", "model", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
+    "dataset", "layer", "contrast", "kind", "model", "treatment", "against_treatment", "stage", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
     "ci_high", "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method",
     "direction", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
@@ -31,8 +32,6 @@ LEAST_COUNTS = 10
 EXPRESSED_CPM = 1.0
 #: what is added to TPM, FPKM and CPM before logarithms are taken
 OFFSET = 0.5
-#: what samples of one biological replicate have in common
-KEYS = ("model", "treatment", "stage", "replicate", "batch")
 
 
 @dataclass(frozen=True)
@@ -61,22 +60,11 @@ def data_sets(matrix: pd.DataFrame, samples: pd.DataFrame) -> list[DataSet]:
 
 
 def biological(data: DataSet) -> DataSet:
-    """The data set with one column per biological replicate: technical samples (the same model, treatment, stage,
-    replicate and batch) are added where they are counts and averaged otherwise, whatever of them is there."""
-    keys = [c for c in KEYS if c in data.sheet.columns]
-    which = data.sheet.groupby(keys, sort=True, dropna=False).ngroup().to_numpy()
-    n = int(which.max()) + 1 if len(which) else 0
-    if n == len(which):
-        return data
-    there = np.isfinite(data.values)
-    member = np.eye(n)[which]
-    found = there.astype(float) @ member
-    total = np.where(there, data.values, 0.0) @ member
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.where(found > 0, total if data.unit == "counts" else total / found, np.nan)
-    first = np.array([int(np.flatnonzero(which == i)[0]) for i in range(n)])
-    sheet = data.sheet.iloc[first].reset_index(drop=True)
-    return replace(data, values=values, sheet=sheet)
+    """The data set with one column per biological replicate: counts of technical samples are added, the rest averaged.
+
+    The order of the samples is that of model, treatment, stage, replicate and batch where any were joined."""
+    values, sheet = joined(data.values, data.sheet, add=data.unit == "counts")
+    return data if len(sheet) == len(data.sheet) else replace(data, values=values, sheet=sheet)
 
 
 def logs(data: DataSet) -> Floats:
@@ -125,7 +113,8 @@ def contrast_table(
         frame["gene"] = named
         frame["level"], frame["expressed"], frame["source_rows"] = level, expressed, origin
         frame["contrast"], frame["kind"], frame["model"] = question.label, question.kind, question.model
-        frame["direction"] = question.direction
+        frame["direction"], frame["stage"] = question.direction, question.stage
+        frame["treatment"], frame["against_treatment"] = question.treatment, question.against_treatment
         frame["n_test"], frame["n_reference"] = _sizes(design, question)
         frame["n"] = sum(design.size(g) for g in question.groups)
         out.append(frame[kept | frame["log2fc"].notna()])

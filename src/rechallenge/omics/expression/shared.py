@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge.analysis import analysis
+from rechallenge.contrasts import VEHICLE
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.expression.design import COMBINATION, RESISTANCE, TREATMENT
+from rechallenge.omics.expression.design import COMBINATION, RESISTANCE, TREATMENT, stage_number
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -63,13 +64,16 @@ def one_sided(table: pd.DataFrame) -> tuple[Floats, Floats]:
 
 
 def own_lines(table: pd.DataFrame) -> pd.DataFrame:
-    """One contrast per data set, layer and resistant model: the line as it is, not under a treatment (such a contrast
-    has a longer name), and of several stages the last."""
-    names = table[["dataset", "layer", "model", "contrast"]].drop_duplicates()
-    names = names.assign(length=names["contrast"].str.len())
-    names = names.sort_values(["length", "contrast"], ascending=[True, False], kind="mergesort")
-    shortest = names.groupby(["dataset", "layer", "model"])["length"].transform("min")
-    kept = names[names["length"] == shortest].drop_duplicates(["dataset", "layer", "model"])
+    """One contrast per data set, layer and resistant model: the line as it is, else under the first of its treatments;
+    of several stages the last (a line without a stage is beyond all of them)."""
+    where = ["dataset", "layer", "model"]
+    names = table[[*where, "contrast", "treatment", "stage"]].drop_duplicates()
+    names["_given"] = names["treatment"] != VEHICLE
+    names["_stage"] = [stage_number(str(s)) if s else np.inf for s in names["stage"].fillna("")]
+    order = names.sort_values(
+        ["_given", "treatment", "_stage", "contrast"], ascending=[True, True, False, True], kind="mergesort"
+    )
+    kept = order.drop_duplicates(where)
     return table.merge(kept[["dataset", "layer", "contrast"]], on=["dataset", "layer", "contrast"], how="inner")
 
 
