@@ -259,7 +259,7 @@ def test_reversal_finds_the_gene_that_the_treatment_moves_back(made):
     assert table.loc["MRPL12", "q_value"] < 0.01
     assert table.loc["MRPL12", "moved_back"] == pytest.approx(0.9, abs=0.3)
     assert table.loc["CAV1", "q_value"] > 0.05
-    claims = findings.reversal_claims(out["reversal"])
+    claims = ex.reversal_claims(out["reversal"])
     assert claims.loc[claims["entity"] == "MRPL12", "direction"].tolist() == [1]
     evidence.check(claims)
 

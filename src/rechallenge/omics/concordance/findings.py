@@ -88,8 +88,10 @@ def agreement_map(dataset_agreement: pd.DataFrame, concordance_overview: pd.Data
     if table.empty:
         return None
     mirrored = table.rename(columns={"dataset_a": "dataset_b", "dataset_b": "dataset_a"})
-    data = pd.concat([table, mirrored], ignore_index=True)[["dataset_a", "dataset_b", "spearman", "n_genes"]]
-    data["text"] = data["spearman"].map(lambda v: f"{v:.2f}".replace("-", "\u2212"))
+    itself = pd.DataFrame({"dataset_a": sorted({*table["dataset_a"], *table["dataset_b"]})})
+    itself["dataset_b"] = itself["dataset_a"]  # an empty cell, so that rows and columns have one order
+    data = pd.concat([table, mirrored, itself], ignore_index=True)[["dataset_a", "dataset_b", "spearman", "n_genes"]]
+    data["text"] = data["spearman"].map(lambda v: "" if np.isnan(v) else f"{v:.2f}".replace("-", "\u2212"))
     data = data.sort_values(["dataset_a", "dataset_b"], ignore_index=True)
     chart = matrix(data, "dataset_a", "dataset_b", "spearman", text="text", title="Spearman's rho", mid=0.0,
                    limits=(-1, 1), cell=22, row=12)  # fmt: skip
@@ -99,7 +101,17 @@ def agreement_map(dataset_agreement: pd.DataFrame, concordance_overview: pd.Data
         # one clause a line: a figure of one column is narrow
         lines = [line for part in said.split("; ") for line in _wrapped(part)]
         chart = chart.properties(
-            title=alt.TitleParams("", subtitle=lines, subtitleFont=FONT, subtitleFontSize=LABEL, anchor="start")
+            title=alt.TitleParams(
+                lines[0],
+                subtitle=lines[1:],
+                font=FONT,
+                fontSize=LABEL,
+                fontWeight="normal",
+                subtitleFont=FONT,
+                subtitleFontSize=LABEL,
+                anchor="start",
+                frame="bounds",
+            )
         )
     return sized(chart, SINGLE)
 
@@ -149,9 +161,9 @@ def concordance_forest(concordance: pd.DataFrame, differential: pd.DataFrame,
         if np.isfinite(row["effect"]):
             rows.append((row["gene"], "pooled", row["effect"], row["ci_low"], row["ci_high"], "pooled"))
     data = pd.DataFrame(rows, columns=["gene", "label", "effect", "ci_low", "ci_high", "what"])
-    colour = alt.Color(
-        "what:N", title=None, scale=alt.Scale(domain=["data set", "pooled"], range=["#666666", "#D55E00"])
-    )
+    legend = alt.Legend(title=None) if (data["what"] == "pooled").any() else None
+    scale = alt.Scale(domain=["data set", "pooled"], range=["#666666", "#D55E00"])
+    colour = alt.Color("what:N", title=None, scale=scale, legend=legend)
     charts = [
         forest(part.reset_index(drop=True), "label", "effect", "ci_low", "ci_high", title="Log2 fold change", log=False,
                color=colour, width=90).properties(title=str(gene))

@@ -12,8 +12,10 @@ from rechallenge.omics.expression.differential import (
     protein_differential,
     rna_differential,
 )
+from rechallenge.omics.expression.reversal import reversal
+from rechallenge.omics.expression.reversal_findings import reversal_claims, reversal_map
 from rechallenge.omics.expression.samples import expression_quality
-from rechallenge.omics.expression.shared import reversal, shared_genes
+from rechallenge.omics.expression.shared import shared_genes
 
 __all__ = [
     "CONTRAST_RESULTS",
@@ -24,6 +26,8 @@ __all__ = [
     "given_differential",
     "protein_differential",
     "reversal",
+    "reversal_claims",
+    "reversal_map",
     "rna_differential",
     "shared_genes",
 ]

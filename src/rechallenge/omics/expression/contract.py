@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.faults import Fault
+from rechallenge.omics.expression.reversal import system_of
 from rechallenge.tables.contract import Column, Contract, place
 from rechallenge.tables.matrix import FEATURE, SHEET
 
@@ -40,12 +41,32 @@ def replicates_enough(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
             )
 
 
+def one_system(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Cells and tumours are no replicates of each other."""
+    if "system" not in frame.columns:
+        return
+    told = frame[frame["system"].fillna("").astype(str).str.strip() != ""]
+    for (dataset, model), rows in told.groupby(["dataset", "model"], sort=True):
+        kinds = {system_of(str(v)) for v in rows["system"]}
+        if len(kinds) > 1:
+            yield Fault(
+                "two-systems",
+                f"{model} in {dataset} is said to be cells in some samples and a tumour in others, and would be "
+                "compared as one group.",
+                "Give the xenografts a model of their own ([models], with their own parent), or a data set of their "
+                "own.",
+                column="system",
+                value=str(rows["system"].iloc[0]),
+                **place(frame, rows.index[0]),
+            )
+
+
 EXPRESSION = Contract(
     name="expression",
     about="Transcriptome: a matrix of genes and samples, and a sheet of samples.",
     columns=(GENE, *SHEET),
     reader="matrix",
-    rules=(replicates_enough,),
+    rules=(replicates_enough, one_system),
     example="sample,model,treatment,replicate,batch\nP1,Huh-7 P,vehicle,1,a\nLR1,Huh-7 LR,vehicle,1,a\n",
 )
 
@@ -54,7 +75,7 @@ PROTEINS = Contract(
     about="Proteome: a matrix of proteins and samples, and a sheet of samples.",
     columns=(PROTEIN, *SHEET),
     reader="matrix",
-    rules=(replicates_enough,),
+    rules=(replicates_enough, one_system),
     example="sample,model,treatment,replicate,batch\nP1,Huh-7 P,vehicle,1,a\nLR1,Huh-7 LR,vehicle,1,a\n",
 )
 

@@ -1,4 +1,4 @@
-"""Claims about genes: changed in a resistant line, following the stage, shared by lines, moved back by a treatment."""
+"""Claims about genes: changed in a resistant line, following the stage."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rechallenge.report.words import equals, number
 
 WHAT = {"rna": "mRNA", "protein": "protein"}
 STREAM = {"rna": "expression", "protein": "protein"}
-#: reversal and sharing are said of features with a q below this; the changes themselves are said of all
+#: features with a q below this are said to differ; the changes themselves are said of all
 CALLED = 0.05
 
 
@@ -89,37 +89,3 @@ def rna_claims(rna_differential: pd.DataFrame) -> pd.DataFrame:
 def protein_claims(protein_differential: pd.DataFrame) -> pd.DataFrame:
     """One claim per protein and resistant line (association) or trend over stages (gradient)."""
     return _claims(protein_differential)
-
-
-@claims(title="Genes that a treatment moves back")
-def reversal_claims(reversal: pd.DataFrame) -> pd.DataFrame:
-    """One claim per feature that resistance moved and a treatment moves back (q < .05): association, its direction that
-    of the change in resistance."""
-    kept = reversal[(reversal["q_value"] < CALLED) & reversal["layer"].isin(list(WHAT))]
-    rows = []
-    for row in _each(kept):
-        sign = int(np.sign(row.log2fc_resistance))
-        rows.append(
-            {
-                "entity": row.gene,
-                "entity_type": "gene",
-                "stream": "reversal",
-                "level": "association",
-                "model": str(row.treatment).split(":")[0],
-                "contrast": f"{row.resistance}, then {row.treatment} ({row.dataset})",
-                "direction": sign,
-                "effect": row.log2fc_treatment,
-                "effect_unit": "log2 fold change by the treatment",
-                "p_value": row.p_value,
-                "q_value": row.q_value,
-                "n": row.n,
-                "status": "estimated",
-                "analysis": "reversal",
-                "source_table": "reversal",
-                "claim": f"{row.gene} {WHAT[str(row.layer)]}, {'raised' if sign > 0 else 'lowered'} in "
-                f"{row.resistance} ({number(row.log2fc_resistance)} log2), is moved back in {row.treatment} "
-                f"({number(row.log2fc_treatment)} log2; intersection-union {equals('p', row.p_value)}, "
-                f"{equals('q', row.q_value)}, n = {int(row.n)}).",
-            }
-        )
-    return claim_table(rows)
