@@ -12,7 +12,9 @@ from rechallenge.omics.expression.differential import (
     protein_differential,
     rna_differential,
 )
+from rechallenge.omics.expression.intersections import line_intersections
 from rechallenge.omics.expression.samples import expression_quality
+from rechallenge.omics.expression.several import group_tests
 from rechallenge.omics.expression.shared import reversal, shared_genes
 
 __all__ = [
@@ -22,6 +24,8 @@ __all__ = [
     "differential",
     "expression_quality",
     "given_differential",
+    "group_tests",
+    "line_intersections",
     "protein_differential",
     "reversal",
     "rna_differential",
