@@ -99,9 +99,10 @@ def tested(
 ) -> pd.DataFrame:
     """Moderated t of every feature (rows of `y`) in every comparison of the groups of `units`.
 
-    Columns: contrast, kind, model, treatment, against_treatment, stage, feature, log2fc, se, statistic, p_value, ci_low, ci_high, df, n,
-    n_group, n_reference, level, design, status, reason. `least` is the number of replicates that a side needs for a
-    test; `trend` lets the prior variance follow the level. Raises ValueError for an unknown `block`.
+    Columns: contrast, kind, model, treatment, stage, against, against_treatment, against_stage, feature, log2fc, se,
+    statistic, p_value, ci_low, ci_high, df, n, n_group, n_reference, level, design, status, reason. `least` is the
+    number of replicates that a side needs for a test; `trend` lets the prior variance follow the level. Raises
+    ValueError for an unknown `block`.
     """
     if block not in BLOCKS:
         raise ValueError(f"block is one of {', '.join(BLOCKS)}, got {block!r}")
@@ -138,8 +139,9 @@ def tested(
         frame["level"], frame["reason"] = fitted.level, reason
         frame["status"] = np.where(made, "estimated", np.where(seen, "not_testable", "not_estimable"))
         frame["contrast"], frame["kind"], frame["design"] = one.contrast, one.kind, words
-        frame["model"], frame["stage"] = one.model, one.group.stage
-        frame["treatment"], frame["against_treatment"] = one.group.treatment, one.reference.treatment
+        for side, group in (("", one.group), ("against_", one.reference)):
+            frame[f"{side}treatment"], frame[f"{side}stage"] = group.treatment, group.stage
+        frame["model"], frame["against"] = one.model, one.reference.model
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
 

@@ -192,6 +192,50 @@ def test_an_interaction_by_likelihood_ratio_and_by_wald():
     assert both > 0.98
 
 
+def three(n: int, batch: bool = False) -> np.ndarray:
+    """One column per group of three, and two experiments."""
+    x = np.eye(3)[np.repeat([0, 1, 2], n)]
+    return np.column_stack([x, np.tile(np.arange(n) % 2, 3)]) if batch else x
+
+
+EQUAL = np.array([[-1.0, -1.0], [1.0, 0.0], [0.0, 1.0]])
+
+
+def three_groups(seed: int, n: int, features: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    mean = np.exp(rng.normal(5, 1.3, features))
+    r = (1 / ((0.03 + 2 / mean) * np.exp(rng.normal(0, 0.5, features))))[:, None]
+    mu = mean[:, None] * rng.uniform(0.7, 1.4, 3 * n)
+    return rng.negative_binomial(r, r / (r + mu)).astype(float)
+
+
+def test_contrasts_that_are_dropped_are_the_columns_that_are_dropped():
+    """Equal means of three groups: the same test whether groups or differences are the coefficients."""
+    counts = three_groups(21, 4, 300)
+    means = nb.likelihood_ratio(nb.fit_counts(counts, three(4)), EQUAL)
+    x = three(4)
+    x[:, 0] = 1.0
+    differences = nb.likelihood_ratio(nb.fit_counts(counts, x), [1, 2])
+    assert means.df == differences.df == 2
+    np.testing.assert_allclose(means.p_value, differences.p_value, rtol=1e-4, atol=1e-8)
+    one = nb.likelihood_ratio(nb.fit_counts(counts, x), np.array([[0.0], [1.0], [0.0]]))
+    column = nb.likelihood_ratio(nb.fit_counts(counts, x), [1])
+    np.testing.assert_allclose(one.effect, column.effect, rtol=1e-8)
+    np.testing.assert_allclose(one.p_value, column.p_value, rtol=1e-4, atol=1e-8)
+    with pytest.raises(ValueError, match="depend on each other"):
+        nb.likelihood_ratio(nb.fit_counts(counts, x), np.array([[0.0, 0.0], [1.0, 2.0], [0.0, 0.0]]))
+
+
+@pytest.mark.parametrize(("n", "batch"), [(2, False), (3, False), (4, True), (8, False)])
+def test_three_equal_groups(n, batch):
+    counts = three_groups(22, n, 3000)
+    x = three(n, batch)
+    equal = np.vstack([EQUAL, np.zeros((x.shape[1] - 3, 2))])
+    test = nb.likelihood_ratio(nb.fit_counts(counts, x), equal)
+    assert 0.02 < np.nanmean(test.p_value < 0.05) < 0.065
+    assert np.nansum(test.q_value < 0.1) <= 20
+
+
 def test_one_count_that_decides_is_said_or_replaced():
     few, many = simulated(6, 3, 500), simulated(7, 8, 500)
     few[0, 4], many[0, 12] = 5e5, 5e5

@@ -12,9 +12,11 @@ from rechallenge.omics.expression.differential import (
     protein_differential,
     rna_differential,
 )
+from rechallenge.omics.expression.intersections import line_intersections
 from rechallenge.omics.expression.reversal import reversal
 from rechallenge.omics.expression.reversal_findings import reversal_claims, reversal_map
 from rechallenge.omics.expression.samples import expression_quality
+from rechallenge.omics.expression.several import group_tests
 from rechallenge.omics.expression.shared import shared_genes
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "differential",
     "expression_quality",
     "given_differential",
+    "group_tests",
+    "line_intersections",
     "protein_differential",
     "reversal",
     "reversal_claims",

@@ -42,19 +42,18 @@ class Question:
     direction: int = 0
 
     @property
-    def treatment(self) -> str:
-        """What the first group was given."""
-        return self.groups[0].treatment
-
-    @property
-    def against_treatment(self) -> str:
-        """What the group that it is compared with was given."""
-        return self.groups[1].treatment
-
-    @property
-    def stage(self) -> str:
-        """The stage of the first group; '' for a question about several."""
-        return "" if self.kind == TREND else self.groups[0].stage
+    def said(self) -> dict[str, str]:
+        """What is compared with what, in the words of `[[contrasts]]`; the stage is '' for a question about several."""
+        one, other = self.groups[:2]
+        several = self.kind == TREND
+        return {
+            "model": self.model,
+            "treatment": one.treatment,
+            "stage": "" if several else one.stage,
+            "against": other.model,
+            "against_treatment": other.treatment,
+            "against_stage": "" if several else other.stage,
+        }
 
 
 @dataclass

@@ -120,7 +120,8 @@ def given_differential(contrast_results: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=table.index)
     for c in ("dataset", "contrast", "layer", "feature", "model"):
         out[c] = table[c].astype(str)
-    out["treatment"] = out["against_treatment"] = out["stage"] = ""  # not said by whoever gave them
+    for c in ("treatment", "stage", "against", "against_treatment", "against_stage"):
+        out[c] = ""  # not said by whoever gave them
     out["gene"] = symbols(out["feature"].tolist())
     out["kind"], out["method"], out["expressed"], out["direction"] = ELSEWHERE, ELSEWHERE, True, 0
     out["log2fc"], out["se"], out["statistic"], out["p_value"] = effect, se, z, p

@@ -21,9 +21,10 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 
 COLUMNS = (
-    "dataset", "layer", "contrast", "kind", "model", "treatment", "against_treatment", "stage", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
-    "ci_high", "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method",
-    "direction", "status", "reason", "source_table", "source_rows",
+    "dataset", "layer", "contrast", "kind", "model", "treatment", "stage", "against", "against_treatment",
+    "against_stage", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low", "ci_high", "statistic", "p_value",
+    "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method", "direction", "status", "reason",
+    "source_table", "source_rows",
 )  # fmt: skip
 COUNTS, MODERATED, MEANS = "negative-binomial regression, Wald test", "moderated t", "difference of means"
 #: features with fewer counts than this over all samples are not estimated
@@ -102,9 +103,8 @@ def contrast_table(
     asked = plan.questions(data.sheet, design, models, declared)
     if not asked:
         return pd.DataFrame(columns=list(COLUMNS))
-    kept = _measured(data)
+    kept, expressed, level = measured(data, design)
     frames = _tests(data, kept, design, asked, trend, alpha, confidence)
-    level, expressed = _level(data, design)
     named = symbols(data.features)
     origin = np.array(data.origin or [""] * len(data.features), dtype=object)
     out = []
@@ -112,9 +112,9 @@ def contrast_table(
         frame.insert(0, "feature", data.features)
         frame["gene"] = named
         frame["level"], frame["expressed"], frame["source_rows"] = level, expressed, origin
-        frame["contrast"], frame["kind"], frame["model"] = question.label, question.kind, question.model
-        frame["direction"], frame["stage"] = question.direction, question.stage
-        frame["treatment"], frame["against_treatment"] = question.treatment, question.against_treatment
+        frame["contrast"], frame["kind"], frame["direction"] = question.label, question.kind, question.direction
+        for column, text in question.said.items():
+            frame[column] = text
         frame["n_test"], frame["n_reference"] = _sizes(design, question)
         frame["n"] = sum(design.size(g) for g in question.groups)
         out.append(frame[kept | frame["log2fc"].notna()])
@@ -132,26 +132,24 @@ def symbols(features: list[str]) -> list[str]:
     return [str(g) if s else str(f) for f, g, s in zip(features, found["gene"], sure, strict=True)]
 
 
-def _measured(data: DataSet) -> NDArray[np.bool_]:
-    """Features with enough to say anything: ten counts, or two values."""
-    if data.unit == "counts":
-        return np.asarray(np.nansum(data.values, axis=1) >= LEAST_COUNTS)
-    return np.asarray(np.isfinite(data.values).sum(axis=1) >= 2)
-
-
-def _level(data: DataSet, design: Design) -> tuple[Floats, NDArray[np.bool_]]:
-    """Mean log2 level of each feature, and whether it is expressed at all."""
+def measured(data: DataSet, design: Design) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
+    """Which features [f] hold enough to say anything (ten counts, or two values), which are expressed at all (in as
+    many samples as the smallest group has: one count per million, a TPM, FPKM or CPM of one, or any value), and mean
+    log2 levels."""
     smallest = max(1, min(int((design.which == i).sum()) for i in range(len(design.groups))))
     levels = logs(data)
+    there = np.isfinite(levels)
     with np.errstate(invalid="ignore"):
-        mean = np.where(np.isfinite(levels), levels, 0).sum(axis=1) / np.maximum(np.isfinite(levels).sum(axis=1), 1)
-    mean = np.where(np.isfinite(levels).any(axis=1), mean, np.nan)
+        mean = np.where(there, levels, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    mean = np.where(there.any(axis=1), mean, np.nan)
+    found = np.isfinite(data.values)
+    kept = np.nansum(data.values, axis=1) >= LEAST_COUNTS if data.unit == "counts" else found.sum(axis=1) >= 2
+    seen = there
     if data.unit == "counts":
-        cpm = data.values / data.values.sum(axis=0) * 1e6
-        return mean, np.asarray((cpm >= EXPRESSED_CPM).sum(axis=1) >= smallest)
-    if data.unit in ("tpm", "fpkm", "cpm"):
-        return mean, np.asarray((data.values >= EXPRESSED_CPM).sum(axis=1) >= smallest)
-    return mean, np.asarray(np.isfinite(levels).sum(axis=1) >= smallest)
+        seen = data.values / data.values.sum(axis=0) * 1e6 >= EXPRESSED_CPM
+    elif data.unit in ("tpm", "fpkm", "cpm"):
+        seen = data.values >= EXPRESSED_CPM
+    return np.asarray(kept), np.asarray(seen.sum(axis=1) >= smallest), mean
 
 
 def _sizes(design: Design, question: Question) -> tuple[int, int]:

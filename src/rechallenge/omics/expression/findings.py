@@ -10,7 +10,8 @@ import pandas as pd
 
 from rechallenge.analysis import claims
 from rechallenge.evidence import claim_table
-from rechallenge.omics.expression.design import RESISTANCE, TREND
+from rechallenge.omics.expression.design import INTERACTION, RESISTANCE, TREND
+from rechallenge.omics.expression.several import RATIO, RESPONSE, STAGES, TREATMENTS
 from rechallenge.report.words import equals, number
 
 WHAT = {"rna": "mRNA", "protein": "protein"}
@@ -89,3 +90,60 @@ def rna_claims(rna_differential: pd.DataFrame) -> pd.DataFrame:
 def protein_claims(protein_differential: pd.DataFrame) -> pd.DataFrame:
     """One claim per protein and resistant line (association) or trend over stages (gradient)."""
     return _claims(protein_differential)
+
+
+SAID = {
+    STAGES: "differs between {groups}",
+    TREATMENTS: "differs between {groups}",
+    INTERACTION: "answers both drugs together otherwise than the two alone add up to ({groups})",
+    RESPONSE: "answers the treatment otherwise in {model} than in its parent ({groups})",
+}
+
+
+@claims(title="Genes that differ between several groups")
+def group_claims(group_tests: pd.DataFrame) -> pd.DataFrame:
+    """One claim per expressed feature and question with q < .05: an association, in no direction."""
+    kept = group_tests[(group_tests["q_value"] < CALLED) & group_tests["expressed"].astype(bool)]
+    rows = []
+    for row in _each(kept):
+        ratio = row.method == RATIO
+        free = f"{int(row.df)}" if ratio else f"{int(row.df)} and {number(row.df_residual)}"
+        degrees = "degree" if free == "1" else "degrees"
+        test = (
+            f"{'likelihood ratio' if ratio else 'moderated F'} {number(row.statistic)} on {free} {degrees} of freedom"
+        )
+        one = row.log2fc == row.log2fc
+        how = (
+            f"by {number(row.log2fc)} log2 [{number(row.ci_low)}, {number(row.ci_high)}]"
+            if one
+            else f"{number(row.range)} log2 from {row.lowest} to {row.highest}"
+        )
+        few = "; two samples a group are few" if int(row.n) < 3 * len(str(row.groups).split("; ")) else ""
+        rows.append(
+            {
+                "entity": row.gene,
+                "entity_type": "gene",
+                "stream": STREAM[str(row.layer)],
+                "level": "association",
+                "model": row.model,
+                "contrast": f"{row.question} ({row.dataset})",
+                "direction": 0,
+                "effect": row.log2fc if one else row.range,
+                "effect_unit": "log2, interaction" if one else "log2, highest less lowest group",
+                "ci_low": row.ci_low,
+                "ci_high": row.ci_high,
+                "statistic": row.statistic,
+                "p_value": row.p_value,
+                "q_value": row.q_value,
+                "n": row.n,
+                "status": "estimated",
+                "analysis": "group_tests",
+                "source_table": "group_tests",
+                "source_rows": row.source_rows,
+                "claim": f"{row.gene} {WHAT[str(row.layer)]} "
+                f"{SAID[str(row.kind)].format(groups=str(row.groups).replace('; ', ', '), model=row.model)}, {how}: "
+                f"{test}, {equals('p', row.p_value)}, {equals('q', row.q_value)}, "
+                f"n = {int(row.n)}{few}.",
+            }
+        )
+    return claim_table(rows)

@@ -121,7 +121,7 @@ def _overlap(
     one, two = (part[(part["dataset"] == d) & (part["contrast"] == c)].set_index("feature") for d, c in (a, b))
     common = one.index.intersection(two.index)
     one, two = one.loc[common], two.loc[common]
-    rho = design_correlation(one, two, a, b)
+    rho = design_correlation(one, two)
     rows = []
     for sign, word in ((1, "up"), (-1, "down")):
         called = [(t["q_value"] < alpha) & (sign * t["log2fc"] >= fold) for t in (one, two)]
@@ -133,14 +133,22 @@ def _overlap(
     return rows
 
 
-def design_correlation(one: pd.DataFrame, two: pd.DataFrame, a: tuple[str, str], b: tuple[str, str]) -> float:
+def control(line: pd.DataFrame) -> tuple[str, ...]:
+    """The samples that a contrast is made against: data set, model, treatment, stage."""
+    return tuple(str(line[c].iloc[0]) for c in ("dataset", "against", "against_treatment", "against_stage"))
+
+
+def control_share(line: pd.DataFrame) -> float:
+    """How much of a contrast's noise comes from its control, as a correlation with it; 0 where sizes are not known."""
+    n, n0 = float(line["n_test"].median()), float(line["n_reference"].median())
+    return float(np.sqrt(n / (n + n0))) if n > 0 and n0 > 0 else 0.0
+
+
+def design_correlation(one: pd.DataFrame, two: pd.DataFrame) -> float:
     """Correlation of two estimates that share their control, from the numbers of samples; 0 where they share none."""
-    if not len(one) or a[0] != b[0] or a[1].split(" vs ")[-1] != b[1].split(" vs ")[-1]:
+    if not len(one) or control(one) != control(two):
         return 0.0
-    n1, n2, n0 = (float(v.median()) for v in (one["n_test"], two["n_test"], one["n_reference"]))
-    if not (n1 > 0 and n2 > 0 and n0 > 0):
-        return 0.0
-    return float((1 / n0) / np.sqrt((1 / n1 + 1 / n0) * (1 / n2 + 1 / n0)))
+    return control_share(one) * control_share(two)
 
 
 def _both(share_a: float, share_b: float, rho: float) -> float:
