@@ -46,12 +46,13 @@ def one_system(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     if "system" not in frame.columns:
         return
     told = frame[frame["system"].fillna("").astype(str).str.strip() != ""]
-    for (dataset, model), rows in told.groupby(["dataset", "model"], sort=True):
+    keys = [c for c in ("dataset", "_file", "model") if c in frame.columns]
+    for _, rows in told.groupby(keys, sort=True):
         kinds = {system_of(str(v)) for v in rows["system"]}
         if len(kinds) > 1:
             yield Fault(
                 "two-systems",
-                f"{model} in {dataset} is said to be cells in some samples and a tumour in others, and would be "
+                f"{rows['model'].iloc[0]} is said to be cells in some samples and a tumour in others, and would be "
                 "compared as one group.",
                 "Give the xenografts a model of their own ([models], with their own parent), or a data set of their "
                 "own.",
