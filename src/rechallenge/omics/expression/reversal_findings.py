@@ -101,7 +101,11 @@ def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
     ranked = table.sort_values(["score", *key], ascending=[False] + [True] * len(key), kind="mergesort")
     ranked = ranked.assign(_k=ranked.groupby("system").cumcount()).sort_values(["_k", "system"], kind="mergesort")
     panels: list[pd.DataFrame] = []
-    for pair in ranked.head(PAIRS).sort_values(["system", "_k"], kind="mergesort").to_dict("records"):
+    told: set[str] = set()
+    shown = ranked.head(PAIRS)
+    best = shown.groupby("agent")["score"].transform("max")  # one agent in cells and in animals, side by side
+    shown = shown.assign(_b=-best).sort_values(["_b", "agent", "system", "_k"], kind="mergesort")
+    for pair in shown.to_dict("records"):
         mine = np.ones(len(reversal), dtype=bool)
         for c in key:
             mine &= (reversal[c] == pair[c]).to_numpy()
@@ -111,8 +115,10 @@ def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
         part["name"] = np.where(called & (np.arange(len(part)) < NAMED), part["gene"], "")
         rest = part[~called]
         part = pd.concat([rest.iloc[:: max(1, len(rest) // DRAWN)], part[called]])
-        score = f"score {number(pair['score'], 2)}, p = {pair['p_value']:.2g}"
-        part["panel"] = f"{pair['treatment']}, {WHERE[str(pair['system'])]} ({score})"
+        model = str(pair["treatment"]).split(":")[0]
+        title = f"{pair['agent']} {WHERE[str(pair['system'])]}, score {number(pair['score'], 2)}: {model}"
+        part["panel"] = title if title not in told else f"{title} ({pair['dataset']}, {pair['resistance']})"
+        told.add(title)
         panels.append(part)
     if not panels:
         return None
