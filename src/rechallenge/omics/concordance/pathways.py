@@ -11,6 +11,7 @@ interval of Clopper and Pearson.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -184,6 +185,13 @@ def _titles(table: pd.DataFrame) -> list[str]:
     return [names.get(t, t) if mine else t for t, mine in zip(table["term"], own, strict=True)]
 
 
+def _short(title: str) -> str:
+    """A name as it is drawn: without the collection in front and without underscores."""
+    if "_" not in title:
+        return title
+    return re.sub(r"^(?:HALLMARK|REACTOME|KEGG|WP|GOBP|GO)_", "", title).replace("_", " ").strip() or title
+
+
 @claims(title="Programmes that data sets agree on")
 def pathway_claims(pathway_proportions: pd.DataFrame) -> pd.DataFrame:
     """One claim per set that more data sets call in one direction than chance gives (q < .05)."""
@@ -234,7 +242,7 @@ def pathway_panel(pathway_proportions: pd.DataFrame, gene_enrichment: pd.DataFra
     first = order.iloc[0]
     order = order[(order["layer"] == first["layer"]) & (order["collection"] == first["collection"])].head(SHOWN)
     order = order.sort_values(["mean_nes", "term"], ascending=[False, True], kind="mergesort")
-    order["programme"] = _titles(order)
+    order["programme"] = [_short(t) for t in _titles(order)]
     part = gene_enrichment[(gene_enrichment["method"] == RANKED) & gene_enrichment["kind"].isin(KINDS)]
     part = part[(part["layer"] == first["layer"]) & (part["collection"] == first["collection"])]
     part = part[part["q_value"].notna()]
