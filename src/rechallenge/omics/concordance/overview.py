@@ -69,7 +69,8 @@ def _said(row: Mapping[str, Any]) -> str:
         )
     if row["n_wide"] > 1:
         parts.append(
-            f"of {row['n_common']:,} genes of the {row['n_wide']} widest, up {row['fold']:g}-fold in all: {row['up_in_all']} "
-            f"({row['up_expected']:.1f} by chance); down: {row['down_in_all']} ({row['down_expected']:.1f})"
+            f"of {row['n_common']:,} genes of the {row['n_wide']} widest, up {row['fold']:g}-fold in all: "
+            f"{row['up_in_all']} ({row['up_expected']:.1f} by chance); "
+            f"down: {row['down_in_all']} ({row['down_expected']:.1f})"
         )
     return "; ".join(parts).replace(" -", " −").replace("(-", "(−")
