@@ -10,21 +10,24 @@ import pandas as pd
 from rechallenge.analysis import claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.omics.enrichment.analyses import RANKED, ranking
+from rechallenge.omics.enrichment.samples import PERMUTED
 from rechallenge.omics.enrichment.sets import PROGRAMMES, collections, titles
 from rechallenge.omics.enrichment.testing import running_sum
 from rechallenge.report.words import equals, number
 
 CALLED = 0.05
 RESISTANCE = "resistance"
+SOURCES = {RANKED: "gene_enrichment", PERMUTED: "sample_enrichment"}
 #: terms of one contrast drawn at most, and running sums
 TERMS, CURVES = 34, 4
 
 
 @claims(title="Programmes that change with resistance")
-def enrichment_claims(gene_enrichment: pd.DataFrame) -> pd.DataFrame:
+def enrichment_claims(gene_enrichment: pd.DataFrame, sample_enrichment: pd.DataFrame | None = None) -> pd.DataFrame:
     """One claim per set and resistant line: every built-in programme, and other sets that are called and stand for
-    themselves."""
-    table = gene_enrichment[(gene_enrichment["method"] == RANKED) & (gene_enrichment["kind"] == RESISTANCE)]
+    themselves. Contrasts with enough samples rest on the permutation of samples, the others on the preranked test."""
+    table = _chosen(gene_enrichment, sample_enrichment)
+    table = table[table["kind"] == RESISTANCE]
     own = table["collection"] == PROGRAMMES
     kept = table[own | ((table["q_value"] < CALLED) & (table["stands_for"] == table["term"]))]
     names = titles()
@@ -50,14 +53,26 @@ def enrichment_claims(gene_enrichment: pd.DataFrame) -> pd.DataFrame:
                 "q_value": row["q_value"],
                 "n": row["n"],
                 "status": "estimated",
-                "analysis": "gene_enrichment",
-                "source_table": "gene_enrichment",
+                "analysis": SOURCES[row["method"]],
+                "source_table": SOURCES[row["method"]],
                 "claim": f"{title} ({row['layer']}) is {how} in {row['contrast']} ({row['dataset']}): enrichment "
-                f"score {number(row['nes'])}, {equals('p', row['p_value'])}, {equals('q', row['q_value'])}, "
+                f"score {number(row['nes'])}, {equals('p', row['p_value'])}, {equals('q', row['q_value'])} "
+                f"({'samples' if row['method'] == PERMUTED else 'genes'} permuted), "
                 f"{int(row['size'])} genes" + (f", led by {genes}." if called else "."),
             }
         )
     return claim_table(rows)
+
+
+def _chosen(ranked: pd.DataFrame, permuted: pd.DataFrame | None) -> pd.DataFrame:
+    """The preranked test of every contrast, but where samples were permuted that."""
+    table = ranked[ranked["method"] == RANKED]
+    if permuted is None or permuted.empty:
+        return table
+    keys = ["dataset", "layer", "contrast"]
+    done = set(permuted[keys].itertuples(index=False, name=None))
+    rest = table[[k not in done for k in table[keys].itertuples(index=False, name=None)]]
+    return pd.concat([t for t in (permuted, rest) if len(t)], ignore_index=True)
 
 
 @figure(
