@@ -81,7 +81,7 @@ def row(name: str, seconds: float, made: pd.DataFrame, reference: pd.Series | No
 
 
 def main(shared: Path) -> None:
-    """Print time, sets called at 5 %, p-values of zero, the least p, results that are no number, agreement with fgsea."""
+    """Print time, sets called at 5 %, p of zero, the least p, results that are no number, agreement with fgsea."""
     folder = shared / "data/omics"
     ranking = pd.read_csv(folder / "airway/airway_rank_stat.csv.gz", index_col=0)["stat"]
     reference = pd.read_csv(folder / "airway/airway_fgsea1.39.4_hallmark.csv").set_index("pathway")
