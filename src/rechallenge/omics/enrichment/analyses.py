@@ -55,6 +55,7 @@ def gene_enrichment(
     *,
     collections_used: tuple[str, ...] = (PROGRAMMES, *INSTALLABLE),
     smallest: int = 10,
+    smallest_programme: int = 5,
     largest: int = 500,
     sample_size: int = 301,
     alpha: float = 0.05,
@@ -65,7 +66,8 @@ def gene_enrichment(
 
     `nes` is positive where the set is higher in the first group; `statistic` of a list is an odds ratio. `stands_for`
     is the surer set that shares most of its leading genes (itself where there is none). Sets are cut to the tested
-    genes and then need `smallest` to `largest` of them. Raises NotApplicable where no contrast of genes was tested.
+    genes and then need `smallest` (built-in programmes `smallest_programme`) to `largest` of them.
+    Raises NotApplicable where no contrast of genes was tested.
     """
     table = differential[differential["layer"].isin(["rna", "protein"]) & differential["statistic"].notna()]
     if table.empty:
@@ -75,14 +77,13 @@ def gene_enrichment(
     for key, part in table.groupby(["dataset", "layer", "contrast", "kind", "model"], sort=True):
         genes = ranking(part)
         for name, members in sets.items():
-            ranked = testing.gsea(
-                genes, members, smallest=smallest, largest=largest, sample_size=sample_size, seed=seed
-            )
+            least = smallest_programme if name == PROGRAMMES else smallest
+            ranked = testing.gsea(genes, members, smallest=least, largest=largest, sample_size=sample_size, seed=seed)
             out.append(_rows(ranked, key, name, RANKED, part, alpha))
             for sign in (1, -1):
                 called = symbol(part[(part["q_value"] < alpha) & (sign * part["log2fc"] >= fold)])
                 listed = testing.over_representation(
-                    called.tolist(), list(genes.index), members, smallest=smallest, largest=largest
+                    called.tolist(), list(genes.index), members, smallest=least, largest=largest
                 )
                 out.append(_rows(listed, key, name, LISTED, part, alpha, sign))
     filled = [t for t in out if len(t)]

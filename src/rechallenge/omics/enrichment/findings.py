@@ -82,7 +82,7 @@ def _chosen(ranked: pd.DataFrame, permuted: pd.DataFrame | None) -> pd.DataFrame
 )
 def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
     """Heat map of programmes by contrasts."""
-    from rechallenge.report.theme import DOUBLE, matrix, sized
+    from rechallenge.report.theme import DOUBLE, SINGLE, matrix, sized
 
     table = gene_enrichment[(gene_enrichment["method"] == RANKED) & (gene_enrichment["collection"] == PROGRAMMES)]
     if table.empty:
@@ -94,7 +94,7 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
             "programme": table["term"].map(lambda t: names.get(t, t)),
             "contrast": table["contrast"] + (" (" + table["dataset"] + ")" if several else ""),
             "nes": table["nes"],
-            "called": np.where(table["q_value"] < CALLED, table["nes"].map(lambda v: f"{v:.1f}"), ""),
+            "called": np.where(table["q_value"] < CALLED, table["nes"].map(lambda v: f"{v:.1f}".replace("-", "−")), ""),
             "q_value": table["q_value"],
             "kind": table["kind"],
         }
@@ -107,9 +107,43 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
     data["_o"] = data["programme"].map({p: i for i, p in enumerate(order)})
     data["_c"] = data["contrast"].map({c: i for i, c in enumerate(columns)})
     data = data.sort_values(["_o", "_c"])[["programme", "contrast", "nes", "called", "q_value"]]
-    return sized(
-        matrix(data, "contrast", "programme", "nes", text="called", title="NES", mid=0.0, cell=22, row=9), DOUBLE
+    drawn = matrix(data, "contrast", "programme", "nes", text="called", title="NES", mid=0.0, cell=22, row=9)
+    return sized(drawn, DOUBLE if len(columns) > 4 else SINGLE)
+
+
+@figure(
+    title="Programmes in every sample",
+    caption="Score of each built-in programme in every biological replicate of the first data set, less its mean and "
+    "over its standard deviation; the programmes that vary most (at most 34), samples by model, stage and treatment. "
+    "Orange: higher.",
+)
+def sample_programmes(programme_scores: pd.DataFrame) -> Any:
+    """Heat map of programme scores by samples."""
+    from rechallenge.report.theme import DOUBLE, SINGLE, matrix, sized
+
+    table = programme_scores[programme_scores["collection"] == PROGRAMMES]
+    if table.empty:
+        return None
+    table = table[table["dataset"] == table["dataset"].iloc[0]]
+    order = table.sort_values(["model", "stage", "treatment", "replicate"])["sample"].drop_duplicates().tolist()
+    wide = table.pivot_table(index="term", columns="sample", values="score", aggfunc="first")[order]
+    spread = wide.std(axis=1)
+    wide = wide[spread > 0].loc[spread[spread > 0].nlargest(TERMS).index]
+    if wide.shape[0] < 2 or not 3 <= wide.shape[1] <= 60:
+        return None
+    z = wide.sub(wide.mean(axis=1), axis=0).div(wide.std(axis=1), axis=0)
+    first = z.to_numpy()[0]
+    rows = np.argsort(-(z.to_numpy() @ first), kind="stable")
+    names = titles()
+    data = pd.DataFrame(
+        [
+            {"programme": names.get(str(z.index[i]), str(z.index[i])), "sample": s, "score": float(z.to_numpy()[i, j])}
+            for i in rows
+            for j, s in enumerate(order)
+        ]
     )
+    drawn = matrix(data, "sample", "programme", "score", title="Score (SD from the mean)", mid=0.0, cell=12, row=9)
+    return sized(drawn, DOUBLE if len(order) > 5 else SINGLE)
 
 
 @figure(

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from math import comb, prod
 
-import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -72,45 +71,17 @@ def moderated_t(levels: Floats, labels: NDArray[np.bool_], block: Ints) -> Float
     return np.asarray(effect / np.sqrt(post / size))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _scores(position: Ints, weight: Floats, members: Ints, starts: Ints) -> Floats:
-    """Enrichment score of every set: the farthest deviation of the running sum.
-
-    ``position`` [genes] rank of every gene from 0, ``weight`` [genes]; set k has members[starts[k]:starts[k + 1]].
-    """
-    n, out = len(position), np.zeros(len(starts) - 1)
-    for k in range(len(starts) - 1):
-        genes = members[starts[k] : starts[k + 1]]
-        places = position[genes]
-        order = np.argsort(places)
-        total = 0.0
-        for g in genes:
-            total += weight[g]
-        miss = float(n - len(genes))
-        if total <= 0.0 or miss <= 0.0:
-            continue
-        so_far, best = 0.0, 0.0
-        for i in range(len(genes)):
-            at = order[i]
-            before = so_far / total - (places[at] - i) / miss
-            so_far += weight[genes[at]]
-            after = so_far / total - (places[at] - i) / miss
-            if abs(before) > abs(best):
-                best = before
-            if abs(after) > abs(best):
-                best = after
-        out[k] = best
-    return out
-
-
 def scores(statistic: Floats, members: Ints, starts: Ints) -> Floats:
-    """Enrichment scores [labellings, sets] of ``statistic`` [labellings, genes]."""
+    """Enrichment scores [labellings, sets] of ``statistic`` [labellings, genes]; set k has the genes
+    members[starts[k]:starts[k + 1]]."""
+    from rechallenge.stats.running_sum import farthest
+
     out = np.empty((len(statistic), len(starts) - 1))
     for i, row in enumerate(statistic):
         order = np.argsort(-row, kind="stable")
         position = np.empty(len(row), dtype=np.int64)
         position[order] = np.arange(len(row))
-        out[i] = _scores(position, np.abs(row), members, starts)
+        out[i] = farthest(position, np.abs(row), members, starts)
     return out
 
 

@@ -58,6 +58,7 @@ def sample_enrichment(
     *,
     collections_used: tuple[str, ...] = (PROGRAMMES, *INSTALLABLE),
     smallest: int = 10,
+    smallest_programme: int = 5,
     largest: int = 500,
     least_relabellings: int = 1000,
     n_permutations: int = 2000,
@@ -94,8 +95,8 @@ def sample_enrichment(
                     continue
                 for name, members in sets.items():
                     made = permutation.gsea(
-                        data.values[:, at], data.genes, group, block, members, smallest=smallest, largest=largest,
-                        n_permutations=n_permutations, seed=seed,
+                        data.values[:, at], data.genes, group, block, members, largest=largest, seed=seed,
+                        smallest=smallest_programme if name == PROGRAMMES else smallest, n_permutations=n_permutations,
                     )  # fmt: skip
                     if len(made):
                         tables.append(_rows(made, key, name, sum(n), alpha, source))
@@ -150,7 +151,7 @@ def programme_scores(
     gene_sets: pd.DataFrame | None = None,
     *,
     collections_used: tuple[str, ...] = (PROGRAMMES,),
-    smallest: int = 10,
+    smallest: int = 5,
     method: str = "ssgsea",
 ) -> pd.DataFrame:
     """Single-sample scores, one row per biological replicate and set: `SCORES`; `sample` names one of its samples.
