@@ -239,6 +239,52 @@ def test_a_swapped_and_a_copied_sample_are_named():
     assert table.loc["LR___3", "verdict"] == ""
 
 
+def test_an_outlier_and_a_shallow_sample_are_named():
+    samples = sheet({("P", "", ""): 4, ("LR", "", ""): 4})
+    strong = {f"X{i}": {"LR_": 2.0} for i in range(100)}
+    values = counts(samples, strong, features=800)
+    rng = np.random.default_rng(5)
+    values["P___4"] = np.round(values["P___4"] * np.exp(rng.normal(0, 1.0, len(values))))
+    values["LR___2"] = np.round(values["LR___2"] / 20)
+    table = ex.expression_quality(values, samples).set_index("sample")
+    assert "far from its own group" in table.loc["P___4", "verdict"]
+    assert "shallow" in table.loc["LR___2", "verdict"]
+    clean = table.drop(["P___4", "LR___2"])
+    assert (clean["verdict"] == "").all() and (clean["depth"] > 0).all()
+
+
+def test_a_batch_that_is_the_group_is_said_of_its_samples():
+    samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3}).assign(batch=["a"] * 3 + ["b"] * 3)
+    table = ex.expression_quality(counts(samples, {}), samples).set_index("sample")
+    assert "cannot be told apart from the groups" in table.loc["LR___1", "verdict"]
+
+
+def test_a_sample_or_a_line_of_another_sex_is_named():
+    male = {"RPS4Y1": {"P_": 8.0, "SR_": 8.0, "LR___1": 8.0}, "DDX3Y": {"P_": 8.0, "SR_": 8.0, "LR___1": 8.0}}
+    samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3, ("SR", "", ""): 3})
+    values = counts(samples, male)
+    low = values["feature"].isin(list(male))
+    values.loc[low, samples["sample"]] = np.round(values.loc[low, samples["sample"]] / 400)
+    table = ex.expression_quality(values, samples, models=MODELS).set_index("sample")["verdict"]
+    assert "unlike the other samples of its model" in table["LR___1"]
+    assert (table.drop("LR___1") == "").all()
+    samples = samples[samples["sample"] != "LR___1"]
+    table = ex.expression_quality(values, samples, models=MODELS).set_index("sample")["verdict"]
+    assert "unlike its parent P" in table["LR___2"] and "lost Y chromosome" in table["LR___3"]
+    assert (table[[n for n in table.index if "LR" not in n]] == "").all()
+
+
+def test_good_samples_get_no_remark():
+    """Five studies without a fault: hardly any sample is found odd."""
+    odd = 0
+    for seed in range(5):
+        samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3})
+        strong = {f"X{i}": {"LR_": 1.5} for i in range(60)}
+        table = ex.expression_quality(counts(samples, strong, seed=seed), samples, models=MODELS)
+        odd += int((table["verdict"] != "").sum())
+    assert odd <= 1
+
+
 # --- shared and reversed ---
 
 

@@ -18,7 +18,7 @@ FULL = {
     ("P", "", ""): 3, ("P", SORAFENIB, ""): 3, ("LR", "", "S1"): 3, ("LR", "", "S2"): 3, ("LR", "", "S3"): 3,
     ("LR", SORAFENIB, "S3"): 3, ("LR", LEFAMULIN, "S3"): 3, ("LR", BOTH, "S3"): 3,
 }  # fmt: skip
-#: BUMP rises at two stages and falls again, ADDS answers both drugs by the sum, MORE beyond it, LOST in the parent alone
+#: BUMP rises at two stages and falls again, ADDS answers both drugs by the sum, MORE beyond it, LOST only in P
 PLANTED = {
     "BUMP": {"LR__S1": 2.0, "LR__S2": 2.0},
     "ADDS": {"LR_sorafenib_": 1.5, "LR_lefamulin_": 1.5, "LR_sorafenib+": 3.0},

@@ -10,7 +10,8 @@ from scipy import stats
 
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.expression.estimate import COLUMNS, COUNTS, MEANS, MODERATED, contrast_table, data_sets, symbols
+from rechallenge.levels import symbols
+from rechallenge.omics.expression.estimate import COLUMNS, COUNTS, MEANS, MODERATED, contrast_table, data_sets
 from rechallenge.stats.multiplicity import bh
 
 DESEQ = "doi:10.1186/s13059-014-0550-8"

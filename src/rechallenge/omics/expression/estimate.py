@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge import contrasts
+from rechallenge.levels import log2, symbols
 from rechallenge.moderated_contrasts import joined
 from rechallenge.omics.expression import design as plan
 from rechallenge.omics.expression.design import Design, Question
@@ -31,8 +32,6 @@ COUNTS, MODERATED, MEANS = "negative-binomial regression, Wald test", "moderated
 LEAST_COUNTS = 10
 #: counts per million from which a gene counts as expressed, in as many samples as the smallest group has
 EXPRESSED_CPM = 1.0
-#: what is added to TPM, FPKM and CPM before logarithms are taken
-OFFSET = 0.5
 
 
 @dataclass(frozen=True)
@@ -70,20 +69,7 @@ def biological(data: DataSet) -> DataSet:
 
 def logs(data: DataSet) -> Floats:
     """Values on a log2 scale, as for figures and moderated t; what is not there is nan. Counts become log2 CPM."""
-    if data.unit in ("log2", "zscore"):
-        return data.values
-    if data.unit == "counts":
-        sizes = nb.size_factors(data.values)
-        depth = data.values.sum(axis=0)
-        scale = np.exp(np.log(depth).mean()) / 1e6
-        return np.asarray(np.log2(data.values / sizes / scale + OFFSET))
-    if data.unit in ("tpm", "fpkm", "cpm"):
-        return np.asarray(np.log2(data.values + OFFSET))
-    with np.errstate(divide="ignore"):
-        levels = np.log2(np.where(data.values > 0, data.values, np.nan))
-    # intensities differ by how much was loaded: the median of each sample is set to that of all
-    middle = np.nanmedian(levels, axis=0)
-    return np.asarray(levels - middle + np.median(middle))
+    return log2(data.values, data.unit)
 
 
 def contrast_table(
@@ -121,15 +107,6 @@ def contrast_table(
     table = pd.concat(out, ignore_index=True)
     table["dataset"], table["layer"] = data.name, layer
     return table.reindex(columns=list(COLUMNS))
-
-
-def symbols(features: list[str]) -> list[str]:
-    """The approved symbol of every feature that is an identifier or earlier symbol of one gene, else its own name."""
-    from rechallenge.knowledge.resolve import genes
-
-    found = genes(features)
-    sure = found["status"].isin(["exact", "ensembl", "entrez", "hgnc", "uniprot", "previous"])
-    return [str(g) if s else str(f) for f, g, s in zip(features, found["gene"], sure, strict=True)]
 
 
 def measured(data: DataSet, design: Design) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:

@@ -23,9 +23,10 @@ from scipy import stats
 from rechallenge.analysis import analysis
 from rechallenge.contrasts import VEHICLE, Group
 from rechallenge.faults import NotApplicable
+from rechallenge.levels import symbols
 from rechallenge.omics.expression import design as plan
 from rechallenge.omics.expression.design import INTERACTION, Design, Question
-from rechallenge.omics.expression.estimate import DataSet, biological, data_sets, logs, measured, symbols
+from rechallenge.omics.expression.estimate import DataSet, biological, data_sets, logs, measured
 from rechallenge.stats import counts as nb
 from rechallenge.stats import moderated
 from rechallenge.stats.multiplicity import bh
