@@ -148,6 +148,21 @@ def test_duplicates_that_count_twice_would_be_called_too_often():
     assert np.mean(below) == pytest.approx(0.05, abs=0.02) and np.mean(naive) > 0.1
 
 
+def test_a_data_set_with_statistics_alone_counts_by_sign_and_rank():
+    """Two data sets with standard errors, one of which only z is known."""
+    effects = np.r_[3.0, np.zeros(len(GENES) - 1)]
+    z = contrast("Z", effects).assign(log2fc=np.nan, se=np.nan)
+    table = pd.concat([contrast("A", effects), contrast("B", effects), z], ignore_index=True)
+    row = co.concordance(table)["concordance"].set_index("gene").loc["G0"]
+    assert (row["n_datasets"], row["n_tested"], row["same_sign"]) == (3, 2, 3)
+    assert row["effect"] == pytest.approx(3, abs=0.6) and "Z z +" in row["datasets"]
+    alone = co.concordance(pd.concat([z, z.assign(dataset="Y", statistic=z["statistic"].sample(frac=1, random_state=1)
+                                                  .to_numpy())], ignore_index=True))  # fmt: skip
+    assert set(alone["concordance"]["status"]) == {"not_testable"}
+    assert alone["concordance_overview"]["n_wide"].iloc[0] == 0
+    assert co.concordance_forest(co.concordance(table)["concordance"], table) is not None
+
+
 # --- what is said first ---
 
 

@@ -10,6 +10,8 @@ from rechallenge import contrasts, evidence
 from rechallenge.faults import NotApplicable
 from rechallenge.omics import expression as ex
 from rechallenge.omics.expression import design, figures, findings, shared
+from rechallenge.study import Study, TableSource
+from rechallenge.tables.reading import read_study
 
 MODELS = pd.DataFrame(
     [("P", "parental", ""), ("LR", "resistant", "P"), ("SR", "resistant", "P")], columns=["model", "role", "parent"]
@@ -222,6 +224,16 @@ def test_the_own_line_does_not_depend_on_how_long_its_name_is():
     )  # fmt: skip
     assert shared.own_lines(table)["contrast"].tolist() == ["LR vs the parental line"]
     assert shared.own_lines(table[1:])["contrast"].tolist() == ["short"]
+
+
+def test_contrasts_of_others_may_give_statistics_alone(tmp_path):
+    (tmp_path / "g.csv").write_text("dataset,contrast,feature,z\nGSE0,R vs P,A,3.1\nGSE0,R vs P,B,-2\nGSE0,R vs P,C,\n")
+    study = Study(folder=tmp_path, title="t", tables={"contrast_results": (TableSource(values=["g.csv"]),)})
+    found = read_study(study, {"contrast_results": ex.CONTRAST_RESULTS})
+    assert not [f for f in found.faults if f.severity == "error"], found.faults
+    out = ex.given_differential(found.tables["contrast_results"]).set_index("feature")
+    assert out["log2fc"].isna().all() and out.loc["A", "p_value"] == pytest.approx(0.0019, abs=1e-4)
+    assert "C" not in out.index and len(found.excluded) == 1
 
 
 # --- samples ---

@@ -73,7 +73,7 @@ def concordance(
     effects have a rank correlation of `duplicate` or more count as one. `fold` is the change that the overview counts
     genes by. Raises NotApplicable with fewer than two data sets.
     """
-    table = differential[differential["kind"].isin(KINDS) & differential["log2fc"].notna()]
+    table = spoken(differential)
     sources = declared_sources(contrast_results)
     parts, pairs, counted, views = [], [], [], []
     for layer, part in table.groupby("layer", sort=True):
@@ -103,11 +103,21 @@ def _why(counted: list[pd.DataFrame]) -> str:
     return f" ({said[0]})" if said else ""
 
 
-def estimates(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Data set -> one row per gene (index): effect, se (nan where none is known), n.
+def spoken(differential: pd.DataFrame) -> pd.DataFrame:
+    """The contrasts that speak of resistance, by a fold change or by a statistic alone."""
+    known = differential["log2fc"].notna() | differential["statistic"].notna()
+    return differential[differential["kind"].isin(KINDS) & known]
 
-    Lines of one data set are averaged; the variance of their mean counts the control that they share.
+
+def estimates(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Data set -> one row per gene (index): effect, se (nan where none is known), n, z_only.
+
+    Lines of one data set are averaged; the variance of their mean counts the control that they share. A data set
+    without fold changes has its statistics as effects (`z_only`): they count by sign and rank.
     """
+    bare = part.groupby("dataset")["log2fc"].transform("count") == 0
+    part = part.assign(log2fc=part["log2fc"].where(~bare, part["statistic"]), se=part["se"].where(~bare), _bare=bare)
+    part = part[part["log2fc"].notna()]
     gene = part["gene"] if "gene" in part.columns else part["feature"]
     frame = part.assign(_gene=gene.where(gene.notna(), part["feature"]).astype(str))
     out = {}
@@ -122,7 +132,8 @@ def estimates(part: pd.DataFrame) -> dict[str, pd.DataFrame]:
         variance = (se**2).mean(axis=1, skipna=False) if effect.shape[1] == 1 else (se**2).mean(axis=1)
         variance = variance.where(se.notna().sum(axis=1) == k) * (1 + (k - 1) * SHARED) / k
         n = rows.groupby("_gene")["n"].max()
-        out[str(name)] = pd.DataFrame({"effect": effect.mean(axis=1), "se": np.sqrt(variance), "n": n}).sort_index()
+        made = pd.DataFrame({"effect": effect.mean(axis=1), "se": np.sqrt(variance), "n": n})
+        out[str(name)] = made.assign(z_only=bool(rows["_bare"].iloc[0])).sort_index()
     return out
 
 
@@ -132,6 +143,7 @@ def _pooled(sets: dict[str, pd.DataFrame], layer: str, confidence: float) -> pd.
     effect = np.column_stack([sets[n]["effect"].reindex(genes) for n in names])
     se = np.column_stack([sets[n]["se"].reindex(genes) for n in names])
     size = np.column_stack([sets[n]["n"].reindex(genes) for n in names])
+    unit = ["z " if sets[n]["z_only"].all() else "" for n in names]
     score = np.column_stack([_normal_scores(effect[:, j]) for j in range(len(names))])
     there = np.isfinite(effect)
     kept = there.sum(axis=1) >= 2
@@ -168,7 +180,8 @@ def _pooled(sets: dict[str, pd.DataFrame], layer: str, confidence: float) -> pd.
             "strongest_without": np.where(enough, strong, np.nan),
             "n": np.nansum(size, axis=1),
             "datasets": [
-                ", ".join(f"{n} {e:+.2f}" for n, e in zip(names, row, strict=True) if np.isfinite(e)) for row in effect
+                ", ".join(f"{n} {u}{e:+.2f}" for n, u, e in zip(names, unit, row, strict=True) if np.isfinite(e))
+                for row in effect
             ],
             "status": np.where(enough, "estimated", "not_testable"),
             "reason": np.where(enough, "", "fewer than two data sets give a standard error; see the ranks"),

@@ -100,10 +100,12 @@ def _one(
 
 
 def joined(sets: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Effects by gene of what counts as a data set: effect, se, n."""
+    """Effects by gene of what counts as a data set: effect, se, n, z_only."""
     out = {}
     for name, rows in table.groupby("counts_as", sort=True):
-        parts = [sets[str(d)] for d in rows["dataset"]]
+        every = [sets[str(d)] for d in rows["dataset"]]
+        # statistics are on no scale that fold changes could be averaged with
+        parts = [t for t in every if not t["z_only"].all()] or every
         out[str(name)] = parts[0] if len(parts) == 1 else _mean(parts)
     return out
 
@@ -118,5 +120,6 @@ def _mean(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
             "effect": by["effect"].mean(),
             "se": np.sqrt(by["v"].mean()).where(known),
             "n": by["n"].max(),
+            "z_only": by["z_only"].all(),
         }
     )

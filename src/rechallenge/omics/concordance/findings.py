@@ -10,7 +10,7 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.evidence import claim_table
-from rechallenge.omics.concordance.analyses import KINDS, estimates
+from rechallenge.omics.concordance.analyses import estimates, spoken
 from rechallenge.omics.concordance.duplicates import joined
 from rechallenge.omics.concordance.overview import DISAGREE
 from rechallenge.report.words import equals, number
@@ -146,10 +146,11 @@ def concordance_forest(concordance: pd.DataFrame, differential: pd.DataFrame,
         return None
     layer = table["layer"].iloc[0]
     table = table[table["layer"] == layer].head(max(SHOWN, len(asked)))
-    part = differential[differential["kind"].isin(KINDS) & (differential["layer"] == layer)]
-    sets = estimates(part[part["log2fc"].notna()])
+    part = spoken(differential)
+    sets = estimates(part[part["layer"] == layer])
     if dataset_groups is not None:
         sets = joined(sets, dataset_groups[dataset_groups["layer"] == layer])
+    sets = {name: t for name, t in sets.items() if not t["z_only"].all()}  # a z is no fold change
     rows = []
     for row in table.to_dict("records"):
         for name, effects in sets.items():

@@ -33,9 +33,10 @@ def overview(
     tested = pooled[pooled["status"] == "estimated"]
     predicted = tested.dropna(subset=["prediction_low"])
     aside = (predicted["prediction_low"] > 0) | (predicted["prediction_high"] < 0)
-    most = max(len(t) for t in sets.values())
-    wide = sorted(name for name, t in sets.items() if len(t) >= WIDE * most)
-    common = sorted(set.intersection(*(set(sets[n].index) for n in wide)))
+    folds = {name: t for name, t in sets.items() if not t["z_only"].all()}
+    most = max((len(t) for t in folds.values()), default=0)
+    wide = sorted(name for name, t in folds.items() if len(t) >= WIDE * most)
+    common = sorted(set.intersection(*(set(folds[n].index) for n in wide))) if wide else []
     effect = np.column_stack([sets[n].loc[common, "effect"] for n in wide]) if common else np.zeros((0, len(wide)))
     moved = {sign: sign * effect >= np.log2(fold) for sign in (1, -1)}
     seen = {sign: int(m.all(axis=1).sum()) for sign, m in moved.items()}

@@ -123,10 +123,10 @@ CONTRAST_RESULTS = Contract(
                choices=("rna", "protein", "metabolite", "flux")),
         Column("feature", "gene, protein or metabolite", required=True, refers="gene",
                also=("gene", "symbol", "gene symbol", "gene_name", "metabolite", "protein")),
-        Column("log2fc", "log2 fold change", "number", required=True, measured=True,
+        Column("log2fc", "log2 fold change; without it `statistic` counts by its rank", "number", measured=True,
                also=("log2 fold change", "logfc", "lfc", "log2foldchange", "avg_log2fc")),
         Column("se", "standard error of log2fc", "number", low=0.0, also=("lfcse", "standard error")),
-        Column("statistic", "t or z", "number", also=("stat", "t", "z")),
+        Column("statistic", "t or z", "number", measured=True, also=("stat", "t", "z")),
         Column("p_value", "p of no difference", "number", low=0.0, high=1.0, also=("p", "pvalue", "pval", "p.value")),
         Column("n", "samples of both groups together", "number", low=1.0, also=("n samples",)),
         Column("model", "the model of this study that it speaks of, if any", default=""),
@@ -135,6 +135,7 @@ CONTRAST_RESULTS = Contract(
         Column("platform", "what it was measured on", default="", also=("array", "technology")),
     ),
     key=("dataset", "contrast", "layer", "feature"),
+    either=(("log2fc",), ("statistic",)),
     rules=(on_a_log_scale, some_uncertainty),
     example=(
         "dataset,contrast,layer,feature,log2fc,se,n\n"
