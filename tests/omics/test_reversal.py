@@ -21,7 +21,7 @@ MODELS = pd.DataFrame(
     [
         ("HepG2", "parental", "", "", ""),
         ("HepG2 SR", "resistant", "HepG2", "", ""),
-        ("HepG2 SR xenograft", "resistant", "", "HepG2 SR", ""),
+        ("HepG2 SR xenograft", "resistant", "HepG2", "HepG2 SR", ""),
     ],
     columns=["model", "role", "parent", "cell_line", "note"],
 )

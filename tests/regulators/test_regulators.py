@@ -152,7 +152,10 @@ def test_ilf3_and_mrpl12_chip_reporter_and_site_stand_beside_an_unchanged_factor
     row = out.set_index("tf").loc["ILF3"]
     assert (row["own_change"], row["chip"], row["reporter"], row["site"]) == ("no change shown", "yes", "yes", "yes")
     assert row["protein"] == "not measured" and row["ptm"] == "known" and "K100" in row["ptm_said"]
-    assert row["p_value"] == 0.6  # the bench and the hint change no p-value
+    assert row["p_value"] == 0.6 and row["verdict"] == "in part"  # the bench and the hint change no p-value
+    measured = m.regulators(ILF3, comparisons=chip(2.0, 0.002), genes=["MRPL12"]).set_index("tf")["verdict"]
+    assert measured["ILF3"] == "in part"
+    assert m.regulators(ILF3, genes=["MRPL12"]).set_index("tf").loc["ILF3", "verdict"] == "not supported"
     said = evidence.check(m.regulator_claims(out)).set_index("entity").loc["ILF3", "claim"]
     assert "ChIP: yes (ChIP MRPL12 promoter, anti-ILF3 against IgG: 4.00-fold" in said
     assert "needs the site: yes (CTGTT mutated: response abolished" in said and "its protein: not measured" in said

@@ -116,7 +116,7 @@ def agreement_map(dataset_agreement: pd.DataFrame, concordance_overview: pd.Data
     return sized(chart, SINGLE)
 
 
-def _wrapped(text: str, width: int = 62) -> list[str]:
+def _wrapped(text: str, width: int = 90) -> list[str]:
     import textwrap
 
     return textwrap.wrap(text, width)

@@ -9,13 +9,14 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.evidence import claim_table
+from rechallenge.omics.expression.figures import _named
 from rechallenge.omics.expression.reversal import PARENT, VITRO, VIVO
 from rechallenge.report.words import equals, number
 
 WHAT = {"rna": "mRNA", "protein": "protein"}
 LEVEL = {VITRO: "association", VIVO: "in_vivo"}
-#: q below which a gene is said to be moved back; pairs of contrasts, named genes and other genes of a panel drawn
-CALLED, PAIRS, NAMED, DRAWN = 0.05, 6, 8, 1200
+#: q below which a gene is said to be moved back; pairs of contrasts and other genes of a panel drawn
+CALLED, PAIRS, DRAWN = 0.05, 6, 1200
 WHERE = {VITRO: "in cells", VIVO: "in animals"}
 
 
@@ -85,7 +86,7 @@ def _joint(row: dict[Any, Any]) -> dict[str, Any]:
 @figure(
     title="Resistance and what moves it back",
     caption="Log2 fold change in resistance against that by the treatment, in cells and in animals. Orange: moved back "
-    "(intersection-union q < 0.05), the eight surest named; of the others an even sample over p is drawn. Score: minus "
+    "(intersection-union q < 0.05), the surest named as far as there is room; of the others an even sample over p is drawn. Score: minus "
     "the rank correlation after what shared samples alone induce is removed. At most six pairs of contrasts, those "
     "with the highest scores of each system.",
 )
@@ -112,7 +113,7 @@ def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
         part = reversal[mine].sort_values(["p_value", "feature"], kind="mergesort")
         called = part["q_value"] < CALLED
         part["call"] = np.where(called, "moved back", "not called")
-        part["name"] = np.where(called & (np.arange(len(part)) < NAMED), part["gene"], "")
+        part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300))
         rest = part[~called]
         part = pd.concat([rest.iloc[:: max(1, len(rest) // DRAWN)], part[called]])
         model = str(pair["treatment"]).split(":")[0]
@@ -123,7 +124,8 @@ def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
     if not panels:
         return None
     columns = ["panel", "feature", "name", "log2fc_resistance", "log2fc_treatment", "p_value", "q_value", "call"]
-    data = pd.concat(panels, ignore_index=True)[columns]
+    data = pd.concat(panels, ignore_index=True)
+    data = data.assign(name=_named(data, "log2fc_resistance", "log2fc_treatment"))[columns]
     base = alt.Chart(data).encode(
         alt.X("log2fc_resistance:Q", title="Log2 fold change in resistance"),
         alt.Y("log2fc_treatment:Q", title="Log2 fold change by the treatment"),

@@ -75,7 +75,8 @@ def regulators(
     to activate. `protein` says the same of the factor's protein, `chip` of its antibody against IgG at the gene,
     `reporter` of the promoter's response to it, `site` whether that needs the mutated site (`yes`), each with its
     sentence; `ptm` is `known` or `unknown`. `p_value` is the largest of the three where all agree in sign, else 1;
-    missing where one of them was not measured. Raises NotApplicable where no gene or no candidate is there.
+    missing where one of them was not measured. `verdict` is supported by these three, in part where one of them or of
+    ChIP and the reporter speaks for it and none against. Raises NotApplicable where no gene or no candidate is there.
     """
     table = differential[(differential["layer"] == "rna") & differential["p_value"].notna()]
     table = table[table["gene"].fillna("").astype(str) != ""]
@@ -214,7 +215,7 @@ def _one(row: dict[str, Any], at: pd.DataFrame, active: pd.DataFrame, alpha: flo
 def _verdict(row: dict[str, Any], alpha: float) -> str:
     if row["status"] == "estimated" and row["q_value"] < alpha:
         return SUPPORTED
-    seen = {row["activity"], row["own_change"]}
+    seen = {row[c] for c in ("activity", "own_change", "chip", "reporter")}
     if YES in seen and AGAINST not in seen:
         return PART
     return OPEN if seen == {UNKNOWN} else UNSUPPORTED
