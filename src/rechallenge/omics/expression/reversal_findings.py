@@ -86,17 +86,21 @@ def _joint(row: dict[Any, Any]) -> dict[str, Any]:
 @figure(
     title="Resistance and what moves it back",
     caption="Log2 fold change in resistance against that by the treatment, in cells and in animals. Orange: moved back "
-    "(intersection-union q < 0.05), the surest named as far as there is room; of the others an even sample over p is drawn. Score: minus "
-    "the rank correlation after what shared samples alone induce is removed. At most six pairs of contrasts, those "
-    "with the highest scores of each system.",
+    "(intersection-union q < 0.05), the surest named as far as there is room, first those that one agent moves back in "
+    "both; of the others an even sample over p is drawn. Score: minus the rank correlation after what shared samples "
+    "alone induce is removed. At most six pairs of contrasts, those with the highest scores of each system.",
 )
-def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
+def reversal_map(
+    reversal: pd.DataFrame, connectivity: pd.DataFrame, reversal_systems: pd.DataFrame | None = None
+) -> Any:
     """Quadrants of resistance and treatment, one panel per pair."""
     import altair as alt
 
     from rechallenge.report.style import MUTED, SMALL
     from rechallenge.report.theme import DOUBLE, SINGLE, facets, sized
 
+    joint = reversal.iloc[:0] if reversal_systems is None else reversal_systems
+    both = set(joint.loc[joint["q_value"] < CALLED, "gene"])
     key = ["layer", "resistance_dataset", "resistance", "dataset", "treatment"]
     table = connectivity[connectivity["layer"].isin(list(WHAT))]
     ranked = table.sort_values(["score", *key], ascending=[False] + [True] * len(key), kind="mergesort")
@@ -113,7 +117,7 @@ def reversal_map(reversal: pd.DataFrame, connectivity: pd.DataFrame) -> Any:
         part = reversal[mine].sort_values(["p_value", "feature"], kind="mergesort")
         called = part["q_value"] < CALLED
         part["call"] = np.where(called, "moved back", "not called")
-        part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300))
+        part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300)) + 400.0 * part["gene"].isin(both)
         rest = part[~called]
         part = pd.concat([rest.iloc[:: max(1, len(rest) // DRAWN)], part[called]])
         model = str(pair["treatment"]).split(":")[0]
