@@ -9,7 +9,7 @@ import pytest
 from rechallenge import contrasts, evidence
 from rechallenge.faults import NotApplicable
 from rechallenge.omics import expression as ex
-from rechallenge.omics.expression import design, figures, findings, shared
+from rechallenge.omics.expression import contract, design, figures, findings, shared
 from rechallenge.study import Study, TableSource
 from rechallenge.tables.reading import read_study
 
@@ -359,6 +359,16 @@ def test_claims_say_direction_and_numbers(made):
     loss = claims[(claims["entity"] == "LOSS") & claims["contrast"].str.startswith("SR vs P")].iloc[0]
     assert loss["direction"] == -1
     assert not claims["contrast"].str.contains("lefamulin").any()
+
+
+def test_two_samples_a_group_are_warned_of_on_reading_and_in_every_claim():
+    samples = sheet({("P", "", ""): 2, ("LR", "", ""): 2})
+    said = [f.message for f in contract.replicates_enough(samples, MODELS)]
+    assert len(said) == 2 and all("up to hundreds of false calls" in t for t in said)
+    table = ex.rna_differential(counts(samples, EFFECTS), samples, MODELS, NONE)
+    assert findings.rna_claims(table)["claim"].str.contains("two samples a group are few").all()
+    three = sheet({("P", "", ""): 3, ("LR", "", ""): 3})
+    assert not list(contract.replicates_enough(three, MODELS))
 
 
 def test_figures_draw(made):

@@ -16,6 +16,8 @@ from rechallenge.report.words import equals, number
 
 WHAT = {"rna": "mRNA", "protein": "protein"}
 STREAM = {"rna": "expression", "protein": "protein"}
+#: what two samples a side can give, as measured on samples of one kind
+FEW = "; two samples a group are few: between samples of one kind they gave up to hundreds of calls"
 #: features with a q below this are said to differ; the changes themselves are said of all
 CALLED = 0.05
 
@@ -72,7 +74,7 @@ def _sentence(row: Any, tested: bool) -> str:
     changed = row.q_value == row.q_value and row.q_value < CALLED
     how = ("higher" if row.log2fc > 0 else "lower") if changed else "not shown to differ"
     q = equals("q", row.q_value) if row.q_value == row.q_value else "too few counts for the adjustment"
-    few = "; two samples a group are few" if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
+    few = FEW if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
     return (
         f"{row.gene} {what} is {how} in {row.contrast} ({row.dataset}): log2 fold change {number(row.log2fc)}{per} "
         f"[{number(row.ci_low)}, {number(row.ci_high)}], {equals('p', row.p_value)}, {q}, "
@@ -118,7 +120,7 @@ def group_claims(group_tests: pd.DataFrame) -> pd.DataFrame:
             if one
             else f"{number(row.range)} log2 from {row.lowest} to {row.highest}"
         )
-        few = "; two samples a group are few" if int(row.n) < 3 * len(str(row.groups).split("; ")) else ""
+        few = FEW if int(row.n) < 3 * len(str(row.groups).split("; ")) else ""
         rows.append(
             {
                 "entity": row.gene,
