@@ -201,3 +201,20 @@ def test_rows_in_another_order_change_nothing():
             frame.sort_values(by, ignore_index=True), two[name].sort_values(by, ignore_index=True), atol=0.3
             if name == "connectivity" else 1e-12,
         )  # fmt: skip
+
+
+@pytest.mark.slow
+def test_rates_of_reversal_in_both_systems():
+    """The lefamulin shape 100 times: the gene moved back in both is called in three of four studies or more, those
+    moved back in one, lowered alone or raised alone never in both; nothing there: connectivity rejects as it should."""
+    found = wrong = 0
+    for seed in range(100):
+        both = ex.reversal(lefamulin(seed), MODELS, n_permutations=9)["reversal_systems"].set_index("gene")
+        found += both.loc["MRPL12", "q_value"] < 0.05
+        wrong += bool((both.loc[["SNHG19", "NTHL1", "CAV1", "ILF3", "MRPL10", "MRPL11"], "q_value"] < 0.05).any())
+    assert found >= 75 and wrong == 0
+    p = []
+    for seed in range(100):
+        table = lefamulin(seed, 400, {"X": (0.0, 0.0, 0.0)})
+        p += ex.reversal(table, MODELS, n_permutations=99)["connectivity"]["p_value"].tolist()
+    assert (np.array(p) <= 0.05).sum() <= stats.binom.ppf(0.9995, len(p), 0.05)

@@ -202,6 +202,32 @@ def test_the_protein_of_a_factor_is_a_change_of_its_own_that_is_shown():
     assert low.loc["ILF3", "protein"] == "opposite"
 
 
+def test_what_a_published_edge_rests_on_is_said():
+    """FOSL2 to AKR1B1 rests on a motif, predictions and its own change; ILF3 to MRPL12 on ChIP, EMSA and a reporter."""
+    table = pd.concat([ILF3, changes(FOSL2=(1.0, 1e-3), AKR1B1=(2.0, 1e-6))], ignore_index=True)
+    out = m.regulators(table, genes=["MRPL12", "AKR1B1"])
+    said = m.regulator_claims(out).set_index("entity")["claim"]
+    assert (
+        "(starter: promoter motif (CAGTGACTCAT); target predictions; regulator up in resistant lines)" in said["FOSL2"]
+    )
+    assert "(starter: ChIP; EMSA; luciferase reporter" in said["ILF3"]
+    own = m.regulators(table, regulons=pd.DataFrame({"tf": ["ILF3"], "target": ["MRPL12"], "weight": [1.0]}),
+                       genes=["MRPL12"]).set_index("tf")  # fmt: skip
+    assert (own.loc["ILF3", "edge_source"], own.loc["ILF3", "edge_basis"]) == ("own", "")
+
+
+def test_regulons_alone_cannot_name_fosl2_as_a_regulator_of_akr1b1(shared):
+    """CollecTRI knows ten regulators of AKR1B1 and not FOSL2, which is there for what a study published."""
+    known = pd.read_csv(shared / "data/omics/networks/collectri.csv.gz")
+    mine = known.loc[known["target"] == "AKR1B1", "source"]
+    assert mine.nunique() == 10 and "FOSL2" not in set(mine)
+    net = known.rename(columns={"source": "tf"})[["tf", "target", "weight"]]
+    own = changes(**dict.fromkeys([*mine, "FOSL2"], (0.5, 0.01)))
+    out = m.regulators(pd.concat([own, changes(AKR1B1=(2.0, 1e-6))]), regulons=net, genes=["AKR1B1"]).set_index("tf")
+    assert len(out) == 11 and set(out["edge_source"].drop("FOSL2")) == {"own"}
+    assert out.loc["FOSL2", "edge_source"] == "starter" and "promoter motif" in out.loc["FOSL2", "edge_basis"]
+
+
 # --- hints of modification ---
 
 

@@ -136,6 +136,12 @@ def _chip(comparisons: pd.DataFrame | None) -> Iterator[dict[str, Any]]:
         yield {**{str(k): v for k, v in row.items()}, "_genes": named, "_factors": factors | _words(row["assay"])}
 
 
+def edge_bases() -> dict[tuple[str, str], str]:
+    """(Factor, gene) -> what the edge of the built-in table rests on: edges are not of one strength."""
+    table = knowledge.starter("regulators")
+    return {(r["regulator"], r["target"]): str(r["evidence_kind"]) for r in table.to_dict("records")}
+
+
 def modifications() -> dict[str, list[str]]:
     """Factor -> sentences on its modification, from the table of regulators: "acetylation of K100 by CREBBP (...)"."""
     out: dict[str, list[str]] = {}

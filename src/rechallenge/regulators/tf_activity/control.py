@@ -24,7 +24,7 @@ from rechallenge.analysis import analysis, claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.faults import NotApplicable
 from rechallenge.regulators.tf_activity import bench
-from rechallenge.regulators.tf_activity.activity import edges
+from rechallenge.regulators.tf_activity.activity import STARTER, edges
 from rechallenge.regulators.tf_activity.bench import AGAINST, KNOWN, NO, UNKNOWN, YES
 from rechallenge.report.words import equals, number
 from rechallenge.stats.multiplicity import bh
@@ -36,7 +36,8 @@ HINT = "hint from knowledge"
 SHOWN = ["edge", "motif", "activity", "own change", "protein", "ChIP", "reporter", "needs site", "modification"]
 KEYS = ["dataset", "contrast", "kind", "model"]
 COLUMNS = (
-    *KEYS, "gene", "chosen", "gene_log2fc", "gene_p_value", "gene_q_value", "tf", "edge", "edge_source", "motif",
+    *KEYS, "gene", "chosen", "gene_log2fc", "gene_p_value", "gene_q_value", "tf", "edge", "edge_source", "edge_basis",
+    "motif",
     "motif_p_any", "activity", "activity_z", "activity_p_value", "activity_q_value", "own_change", "own_log2fc",
     "own_p_value", "own_q_value", *bench.COLUMNS, "p_value", "q_value", "n", "direction", "verdict", "status", "reason",
     "source_table", "source_rows",
@@ -69,7 +70,8 @@ def regulators(
     """One row per contrast of transcripts, gene and candidate factor: `COLUMNS`.
 
     `genes` are those asked for; without them, at most `most_genes` that resistant lines share, else that changed most
-    surely in resistance (`chosen` says which). `edge` is +1 or -1 where a regulon has it, `motif` what `motifs` says of
+    surely in resistance (`chosen` says which). `edge` is +1 or -1 where a regulon has it and
+    `edge_basis` what a published study's edge rests on, `motif` what `motifs` says of
     the factor there. `activity` and `own_change` are `yes` (q < `alpha`, in the direction that explains the gene),
     `opposite`, `no change shown` or `not measured`; an edge that represses turns the direction, a motif alone is taken
     to activate. `protein` says the same of the factor's protein, `chip` of its antibody against IgG at the gene,
@@ -165,6 +167,10 @@ def _candidates(known: pd.DataFrame, motifs: pd.DataFrame | None, genes: list[st
     without = found["gene"].map(lambda g: "no hit" if g in scanned else UNKNOWN)
     found["motif"] = found["motif"].astype(object).where(found["motif"].notna(), without)
     found["edge_source"] = found["edge_source"].fillna("")
+    rests = bench.edge_bases()
+    built = [s == STARTER for s in found["edge_source"]]
+    pairs = zip(found["tf"], found["gene"], built, strict=True)
+    found["edge_basis"] = [rests.get((t, g), "") if own else "" for t, g, own in pairs]
     return found[found["gene"] != found["tf"]].sort_values(["gene", "tf"], kind="mergesort", ignore_index=True)
 
 
@@ -229,7 +235,8 @@ def regulator_claims(regulators: pd.DataFrame) -> pd.DataFrame:
     for row in kept.to_dict("records"):
         tested = row["status"] == "estimated"
         edge = "no edge known" if np.isnan(row["edge"]) else "activates it" if row["edge"] > 0 else "represses it"
-        source = f" ({row['edge_source']})" if row["edge_source"] else ""
+        rests = f": {row['edge_basis']}" if row["edge_basis"] else ""
+        source = f" ({row['edge_source']}{rests})" if row["edge_source"] else ""
         activity = row["activity"] + ("" if np.isnan(row["activity_z"]) else f" (z {number(row['activity_z'])})")
         own = row["own_change"] + ("" if np.isnan(row["own_log2fc"]) else f" (log2 {number(row['own_log2fc'])})")
         test = f"; {equals('p', row['p_value'])}, {equals('q', row['q_value'])}, n = {row['n']:g}" if tested else ""
