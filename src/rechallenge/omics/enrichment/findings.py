@@ -114,8 +114,8 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
 @figure(
     title="Genes permuted and samples permuted",
     caption="p of every set by permutation of samples against that of the preranked test (genes permuted), for "
-    "contrasts with enough samples (at most six). Below the line the preranked test is surer: genes of a set that move together "
-    "in any sample look like a finding to it. Coloured: q < 0.05 in which of the two.",
+    "contrasts with enough samples (at most six). Below the line the preranked test is surer: genes of a set that move "
+    "together in any sample look like a finding to it. Coloured: q < 0.05 in which of the two.",
 )
 def permuted_and_ranked(gene_enrichment: pd.DataFrame, sample_enrichment: pd.DataFrame) -> Any:
     """Both p-values of each set, one panel per contrast."""
