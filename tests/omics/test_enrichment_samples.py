@@ -12,6 +12,8 @@ from rechallenge import evidence, levels
 from rechallenge.faults import NotApplicable
 from rechallenge.omics import enrichment as en
 from rechallenge.omics.enrichment import findings, permutation, samples, testing
+from rechallenge.omics.enrichment.sets import PROGRAMMES, collections
+from rechallenge.report.theme import export
 from rechallenge.stats import moderated
 
 GENES = [f"G{i:04d}" for i in range(600)]
@@ -162,6 +164,9 @@ def test_contrasts_with_enough_samples_rest_on_samples_and_others_say_why_not():
     claims = findings.enrichment_claims(ranked, table)
     evidence.check(claims)
     assert "samples permuted" in claims["claim"].iloc[0] and set(claims["source_table"]) == {"sample_enrichment"}
+    svg = export("permuted", findings.permuted_and_ranked(ranked, table))["svg"].decode()
+    assert "-log10 p, samples permuted" in svg and "R vs P" in svg
+    assert findings.permuted_and_ranked(ranked, table[:0]) is None
     assert "genes permuted" in findings.enrichment_claims(ranked)["claim"].iloc[0]
     few, sheet_few = study(y[:, [0, 1, 2, 7, 8, 9]], group[[0, 1, 2, 7, 8, 9]])
     out = en.sample_enrichment(MODELS, NONE, few, sheet_few, None, None, own(sets), **options)
@@ -229,6 +234,18 @@ def test_scores_of_samples_follow_the_set(method):
     pd.testing.assert_frame_equal(out, again)
     with pytest.raises(ValueError, match="ssgsea or gsva"):
         en.programme_scores(matrix, sheet, method="other")
+
+
+def test_scores_of_samples_are_drawn():
+    sets = collections(None, (PROGRAMMES,))[PROGRAMMES]
+    genes = sorted({g for v in sets.values() for g in v})
+    group, _ = two(3)
+    names = [f"{'R' if g else 'P'}{i}" for i, g in enumerate(group)]
+    y = np.random.default_rng(9).normal(8, 1, (len(genes), 6))
+    matrix = pd.DataFrame(y, columns=names).assign(dataset="own", feature=genes)
+    _, sheet = study(y[:2], group)
+    svg = export("scores", findings.sample_programmes(en.programme_scores(matrix, sheet)))["svg"].decode()
+    assert "Oxidative phosphorylation" in svg and "P5" in svg
 
 
 def test_technical_samples_and_identifiers_give_one_score_a_replicate():

@@ -112,6 +112,44 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
 
 
 @figure(
+    title="Genes permuted and samples permuted",
+    caption="p of every set by permutation of samples against that of the preranked test (genes permuted), for "
+    "contrasts with enough samples (at most six). Below the line the preranked test is surer: genes of a set that move "
+    "together in any sample look like a finding to it. Coloured: q < 0.05 in which of the two.",
+)
+def permuted_and_ranked(gene_enrichment: pd.DataFrame, sample_enrichment: pd.DataFrame) -> Any:
+    """Both p-values of each set, one panel per contrast."""
+    import altair as alt
+
+    from rechallenge.report.style import MUTED
+    from rechallenge.report.theme import DOUBLE, SINGLE, facets, sized
+
+    keys = ["dataset", "layer", "contrast", "collection", "term"]
+    ranked = gene_enrichment[gene_enrichment["method"] == RANKED]
+    both = ranked.merge(sample_enrichment, on=keys, suffixes=("_genes", "_samples"))
+    if both.empty:
+        return None
+    both["panel"] = both["contrast"] + np.where(len(set(both["dataset"])) > 1, " (" + both["dataset"] + ")", "")
+    panels = list(dict.fromkeys(both["panel"]))[:6]
+    data = both[both["panel"].isin(panels)][["panel", "collection", "term"]].copy()
+    calls = [both.loc[data.index, f"q_value_{w}"] < CALLED for w in ("genes", "samples")]
+    words = ["both", "samples alone", "genes alone", "neither"]
+    data["called"] = np.select([calls[0] & calls[1], calls[1], calls[0]], words[:3], words[3])
+    for w in ("genes", "samples"):
+        data[w] = -np.log10(np.maximum(both.loc[data.index, f"p_value_{w}"], 1e-20))
+    end = float(data["samples"].max())
+    line = pd.DataFrame({"genes": [0.0, end], "samples": [0.0, end]})
+    x = alt.X("genes:Q", title="-log10 p, genes permuted")
+    y = alt.Y("samples:Q", title="-log10 p, samples permuted")
+    colour = alt.Color("called:N", title="q < 0.05 by", sort=words,
+                       scale=alt.Scale(domain=words, range=["#D55E00", "#009E73", "#56B4E9", MUTED]))  # fmt: skip
+    points = alt.Chart(data).mark_circle(size=14, opacity=0.8).encode(x, y, colour, tooltip=["term:N", "called:N"])
+    rule = alt.Chart(line).mark_line(color="black", strokeWidth=0.5, strokeDash=[2, 2]).encode(x, y)
+    chart = alt.layer(rule, points).properties(width=120, height=100)
+    return sized(facets(chart, data, "panel", columns=min(3, len(panels))), DOUBLE if len(panels) > 1 else SINGLE)
+
+
+@figure(
     title="Programmes in every sample",
     caption="Score of each built-in programme in every biological replicate of the first data set, less its mean and "
     "over its standard deviation; the programmes that vary most (at most 34), samples by model, stage and treatment. "
