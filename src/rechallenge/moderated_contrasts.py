@@ -34,16 +34,26 @@ def biological(values: pd.DataFrame, sheet: pd.DataFrame) -> tuple[Floats, list[
     own = own[own["model"] != ""].sort_values([*KEYS, "sample"], kind="mergesort")
     wide = values.set_index(["feature", "sample"])["value"].unstack().sort_index()  # noqa: PD010
     own = own[own["sample"].isin(wide.columns)]
-    units = own[KEYS].drop_duplicates().reset_index(drop=True)
-    columns = []
-    with np.errstate(all="ignore"):
-        for _, rows in own.groupby(KEYS, sort=True):
-            block = wide[rows["sample"].tolist()].to_numpy(dtype=float)
-            found = np.isfinite(block)
-            total = np.where(found, block, 0.0).sum(axis=1)
-            columns.append(np.where(found.any(axis=1), total / np.maximum(found.sum(axis=1), 1), np.nan))
-    matrix = np.column_stack(columns) if columns else np.empty((len(wide), 0))
-    return matrix, wide.index.astype(str).tolist(), units.sort_values(KEYS, kind="mergesort").reset_index(drop=True)
+    matrix, units = joined(wide[own["sample"].tolist()].to_numpy(dtype=float), own)
+    return matrix, wide.index.astype(str).tolist(), units[KEYS]
+
+
+def joined(values: Floats, sheet: pd.DataFrame, *, add: bool = False) -> tuple[Floats, pd.DataFrame]:
+    """Values [features, units] and the rows of the sheet that stand for them, from values [features, samples].
+
+    A unit is a biological replicate: samples of the same model, treatment, stage, replicate and batch are averaged, or
+    added up where they are counts (`add`), over those that are there. Units are in the order of these names.
+    """
+    keys = [c for c in KEYS if c in sheet.columns]
+    unit = sheet.groupby(keys, sort=True, dropna=False).ngroup().to_numpy()
+    first = np.unique(unit, return_index=True)[1]
+    member = np.eye(len(first))[unit]
+    there = np.isfinite(values)
+    found = there.astype(float) @ member
+    total = np.where(there, values, 0.0) @ member
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out = np.where(found > 0, total if add else total / found, np.nan)
+    return out, sheet.iloc[first].reset_index(drop=True)
 
 
 def blocks_of(units: pd.DataFrame, block: str) -> tuple[NDArray[np.int64] | None, str]:
@@ -89,9 +99,10 @@ def tested(
 ) -> pd.DataFrame:
     """Moderated t of every feature (rows of `y`) in every comparison of the groups of `units`.
 
-    Columns: contrast, kind, model, treatment, feature, log2fc, se, statistic, p_value, ci_low, ci_high, df, n,
-    n_group, n_reference, level, design, status, reason. `least` is the number of replicates that a side needs for a
-    test; `trend` lets the prior variance follow the level. Raises ValueError for an unknown `block`.
+    Columns: contrast, kind, model, treatment, stage, against, against_treatment, against_stage, feature, log2fc, se,
+    statistic, p_value, ci_low, ci_high, df, n, n_group, n_reference, level, design, status, reason. `least` is the
+    number of replicates that a side needs for a test; `trend` lets the prior variance follow the level. Raises
+    ValueError for an unknown `block`.
     """
     if block not in BLOCKS:
         raise ValueError(f"block is one of {', '.join(BLOCKS)}, got {block!r}")
@@ -128,7 +139,9 @@ def tested(
         frame["level"], frame["reason"] = fitted.level, reason
         frame["status"] = np.where(made, "estimated", np.where(seen, "not_testable", "not_estimable"))
         frame["contrast"], frame["kind"], frame["design"] = one.contrast, one.kind, words
-        frame["model"], frame["treatment"] = one.model, one.group.treatment
+        for side, group in (("", one.group), ("against_", one.reference)):
+            frame[f"{side}treatment"], frame[f"{side}stage"] = group.treatment, group.stage
+        frame["model"], frame["against"] = one.model, one.reference.model
         parts.append(frame)
     return pd.concat(parts, ignore_index=True)
 

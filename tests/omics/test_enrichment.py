@@ -12,7 +12,7 @@ from scipy import stats
 from rechallenge import evidence
 from rechallenge.omics import enrichment as en
 from rechallenge.omics.enrichment import findings, testing
-from rechallenge.omics.enrichment.analyses import single_sample
+from rechallenge.omics.enrichment.samples import single_sample
 from rechallenge.omics.enrichment.sets import GENE_SETS, PROGRAMMES, collections
 from rechallenge.study import Study, TableSource
 from rechallenge.tables.reading import read_study

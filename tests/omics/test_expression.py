@@ -9,7 +9,9 @@ import pytest
 from rechallenge import contrasts, evidence
 from rechallenge.faults import NotApplicable
 from rechallenge.omics import expression as ex
-from rechallenge.omics.expression import design, figures, findings, shared
+from rechallenge.omics.expression import contract, design, figures, findings, shared
+from rechallenge.study import Study, TableSource
+from rechallenge.tables.reading import read_study
 
 MODELS = pd.DataFrame(
     [("P", "parental", ""), ("LR", "resistant", "P"), ("SR", "resistant", "P")], columns=["model", "role", "parent"]
@@ -199,6 +201,41 @@ def test_contrasts_of_others_are_completed():
     assert len(joined) == 3
 
 
+def test_treatments_and_stages_of_a_contrast_are_columns():
+    samples = sheet({
+        ("P", "", ""): 2, ("P", "drug", ""): 2, ("LR", "", "S1"): 2, ("LR", "", "S10"): 2, ("LR", "drug", "S10"): 2,
+    })  # fmt: skip
+    table = ex.rna_differential(counts(samples, {}, features=150), samples, MODELS, NONE)
+    said = table.drop_duplicates("contrast").set_index("contrast")[["treatment", "against_treatment", "stage"]]
+    assert said.loc["LR S10 vs P"].tolist() == ["vehicle", "vehicle", "S10"]
+    assert said.loc["LR S10 vs P, drug"].tolist() == ["drug", "drug", "S10"]
+    assert said.loc["LR S10: drug vs vehicle"].tolist() == ["drug", "vehicle", "S10"]
+    lines = shared.own_lines(table[table["kind"] == design.RESISTANCE])
+    assert set(lines["contrast"]) == {"LR S10 vs P"}
+
+
+def test_the_own_line_does_not_depend_on_how_long_its_name_is():
+    """Only the treated comparison has a short name here (a declared name may be any)."""
+    table = pd.DataFrame(
+        {
+            "dataset": "own", "layer": "rna", "model": "LR", "contrast": ["LR vs the parental line", "short"],
+            "treatment": ["vehicle", "drug"], "stage": "",
+        }
+    )  # fmt: skip
+    assert shared.own_lines(table)["contrast"].tolist() == ["LR vs the parental line"]
+    assert shared.own_lines(table[1:])["contrast"].tolist() == ["short"]
+
+
+def test_contrasts_of_others_may_give_statistics_alone(tmp_path):
+    (tmp_path / "g.csv").write_text("dataset,contrast,feature,z\nGSE0,R vs P,A,3.1\nGSE0,R vs P,B,-2\nGSE0,R vs P,C,\n")
+    study = Study(folder=tmp_path, title="t", tables={"contrast_results": (TableSource(values=["g.csv"]),)})
+    found = read_study(study, {"contrast_results": ex.CONTRAST_RESULTS})
+    assert not [f for f in found.faults if f.severity == "error"], found.faults
+    out = ex.given_differential(found.tables["contrast_results"]).set_index("feature")
+    assert out["log2fc"].isna().all() and out.loc["A", "p_value"] == pytest.approx(0.0019, abs=1e-4)
+    assert "C" not in out.index and len(found.excluded) == 1
+
+
 # --- samples ---
 
 
@@ -212,6 +249,52 @@ def test_a_swapped_and_a_copied_sample_are_named():
     assert "swapped" in table.loc["P___1", "verdict"] and "swapped" in table.loc["LR___1", "verdict"]
     assert "same measurement as P___3" in table.loc["P___2", "verdict"]
     assert table.loc["LR___3", "verdict"] == ""
+
+
+def test_an_outlier_and_a_shallow_sample_are_named():
+    samples = sheet({("P", "", ""): 4, ("LR", "", ""): 4})
+    strong = {f"X{i}": {"LR_": 2.0} for i in range(100)}
+    values = counts(samples, strong, features=800)
+    rng = np.random.default_rng(5)
+    values["P___4"] = np.round(values["P___4"] * np.exp(rng.normal(0, 1.0, len(values))))
+    values["LR___2"] = np.round(values["LR___2"] / 20)
+    table = ex.expression_quality(values, samples).set_index("sample")
+    assert "far from its own group" in table.loc["P___4", "verdict"]
+    assert "shallow" in table.loc["LR___2", "verdict"]
+    clean = table.drop(["P___4", "LR___2"])
+    assert (clean["verdict"] == "").all() and (clean["depth"] > 0).all()
+
+
+def test_a_batch_that_is_the_group_is_said_of_its_samples():
+    samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3}).assign(batch=["a"] * 3 + ["b"] * 3)
+    table = ex.expression_quality(counts(samples, {}), samples).set_index("sample")
+    assert "cannot be told apart from the groups" in table.loc["LR___1", "verdict"]
+
+
+def test_a_sample_or_a_line_of_another_sex_is_named():
+    male = {"RPS4Y1": {"P_": 8.0, "SR_": 8.0, "LR___1": 8.0}, "DDX3Y": {"P_": 8.0, "SR_": 8.0, "LR___1": 8.0}}
+    samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3, ("SR", "", ""): 3})
+    values = counts(samples, male)
+    low = values["feature"].isin(list(male))
+    values.loc[low, samples["sample"]] = np.round(values.loc[low, samples["sample"]] / 400)
+    table = ex.expression_quality(values, samples, models=MODELS).set_index("sample")["verdict"]
+    assert "unlike the other samples of its model" in table["LR___1"]
+    assert (table.drop("LR___1") == "").all()
+    samples = samples[samples["sample"] != "LR___1"]
+    table = ex.expression_quality(values, samples, models=MODELS).set_index("sample")["verdict"]
+    assert "unlike its parent P" in table["LR___2"] and "lost Y chromosome" in table["LR___3"]
+    assert (table[[n for n in table.index if "LR" not in n]] == "").all()
+
+
+def test_good_samples_get_no_remark():
+    """Five studies without a fault: hardly any sample is found odd."""
+    odd = 0
+    for seed in range(5):
+        samples = sheet({("P", "", ""): 3, ("LR", "", ""): 3})
+        strong = {f"X{i}": {"LR_": 1.5} for i in range(60)}
+        table = ex.expression_quality(counts(samples, strong, seed=seed), samples, models=MODELS)
+        odd += int((table["verdict"] != "").sum())
+    assert odd <= 1
 
 
 # --- shared and reversed ---
@@ -234,7 +317,7 @@ def test_reversal_finds_the_gene_that_the_treatment_moves_back(made):
     assert table.loc["MRPL12", "q_value"] < 0.01
     assert table.loc["MRPL12", "moved_back"] == pytest.approx(0.9, abs=0.3)
     assert table.loc["CAV1", "q_value"] > 0.05
-    claims = findings.reversal_claims(out["reversal"])
+    claims = ex.reversal_claims(out["reversal"])
     assert claims.loc[claims["entity"] == "MRPL12", "direction"].tolist() == [1]
     evidence.check(claims)
 
@@ -276,6 +359,16 @@ def test_claims_say_direction_and_numbers(made):
     loss = claims[(claims["entity"] == "LOSS") & claims["contrast"].str.startswith("SR vs P")].iloc[0]
     assert loss["direction"] == -1
     assert not claims["contrast"].str.contains("lefamulin").any()
+
+
+def test_two_samples_a_group_are_warned_of_on_reading_and_in_every_claim():
+    samples = sheet({("P", "", ""): 2, ("LR", "", ""): 2})
+    said = [f.message for f in contract.replicates_enough(samples, MODELS)]
+    assert len(said) == 2 and all("up to hundreds of false calls" in t for t in said)
+    table = ex.rna_differential(counts(samples, EFFECTS), samples, MODELS, NONE)
+    assert findings.rna_claims(table)["claim"].str.contains("two samples a group are few").all()
+    three = sheet({("P", "", ""): 3, ("LR", "", ""): 3})
+    assert not list(contract.replicates_enough(three, MODELS))
 
 
 def test_figures_draw(made):

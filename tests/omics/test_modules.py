@@ -108,6 +108,26 @@ def test_planted_modules_are_found_in_a_random_network():
         assert 30 < row["n"] <= 40 == row["n_called"]  # one without a link is not in the network
 
 
+def test_communities_hang_together_and_come_again():
+    """Leiden's promise: no community falls apart inside; the same seed gives the same, whatever order links have."""
+    at = {g: i for i, g in enumerate(GENES)}
+    weights = {(at[a], at[b]): 0.9 for a, b in random_pairs(9, degree=4)}
+    whole = network.graph(len(GENES), weights)
+    made = network.communities(whole, weights, resolution=1.0, smallest=3, seed=0)
+    assert len(made) > 5 and len({i for g in made for i in g}) == sum(map(len, made))
+    drawn = nx.Graph(list(weights))
+    assert all(nx.is_connected(drawn.subgraph(g)) for g in made)
+    turned = dict(reversed(list(weights.items())))
+    assert network.communities(whole, turned, resolution=1.0, smallest=3, seed=0) == made
+    finer = network.communities(whole, weights, resolution=4.0, smallest=1, seed=0)
+    assert max(map(len, finer)) < max(map(len, made))
+    # at least as good as greedy joining
+    all_parts = network.communities(whole, weights, resolution=1.0, smallest=1, seed=0)
+    ours = nx.community.modularity(drawn, [set(g) for g in all_parts])
+    assert ours >= nx.community.modularity(drawn, nx.community.louvain_communities(drawn, seed=0)) - 1e-9
+    assert network.communities(network.graph(5, []), {}, resolution=1.0, smallest=1, seed=0) == []
+
+
 def test_many_partners_alone_do_not_make_a_list_connected():
     """The 40 genes with most partners have many links among them; that is expected of them."""
     pairs = random_pairs(7)

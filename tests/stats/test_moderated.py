@@ -103,3 +103,42 @@ def test_moderation_finds_more_than_students_t():
     made = m.moderate(m.fit(y, two_groups(3)), [0, 1])
     plain = stats.ttest_ind(y[:, 3:], y[:, :3], axis=1).pvalue
     assert (made.p_value[:500, 0] < 0.01).sum() > 1.3 * (plain[:500] < 0.01).sum()
+
+
+def test_f_of_one_contrast_is_the_square_of_t_and_without_moderation_that_of_analysis_of_variance():
+    rng = np.random.default_rng(8)
+    y = rng.normal(size=(400, 9)) * rng.gamma(2, 1, 400)[:, None]
+    y[3, 0] = np.nan
+    x = np.eye(3)[np.repeat([0, 1, 2], 3)]
+    fitted = m.fit(y, x)
+    t, f = m.moderate(fitted, [-1, 1, 0], trend=True), m.moderated_f(fitted, [-1, 1, 0], trend=True)
+    np.testing.assert_allclose(f.statistic, t.statistic[:, 0] ** 2)
+    np.testing.assert_allclose(f.p_value, t.p_value[:, 0])
+    equal = np.array([[-1, -1, 0], [1, 0, -1], [0, 1, 1]])  # the third follows from the others
+    both = m.moderated_f(fitted, equal)
+    assert both.df1 == 2
+    post, _, _ = m.squeeze_var(fitted.var, fitted.df)
+    plain = both.statistic * post / fitted.var
+    np.testing.assert_allclose(plain[10:], stats.f_oneway(*np.split(y[10:].T, 3)).statistic)
+
+
+def test_f_of_a_feature_without_a_group_is_not_a_number():
+    y = np.random.default_rng(9).normal(size=(50, 9))
+    y[2, :3] = np.nan
+    fitted = m.fit(y, np.eye(3)[np.repeat([0, 1, 2], 3)])
+    f = m.moderated_f(fitted, [[-1, -1], [1, 0], [0, 1]])
+    assert np.isnan(f.p_value[2]) and np.isfinite(np.delete(f.p_value, 2)).all()
+
+
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_null_p_values_of_f_are_uniform_and_a_group_that_differs_is_found(n: int):
+    rng = np.random.default_rng(10)
+    sd = np.sqrt(4 / rng.chisquare(4, 10_000))
+    y = sd[:, None] * rng.normal(size=(10_000, 3 * n))
+    x = np.eye(3)[np.repeat([0, 1, 2], n)]
+    equal = [[-1, -1], [1, 0], [0, 1]]
+    made = m.moderated_f(m.fit(y, x), equal)
+    assert np.mean(made.p_value < 0.05) == pytest.approx(0.05, abs=0.008)
+    y[:, :n] += 4 * sd[:, None]
+    found = m.moderated_f(m.fit(y, x), equal)
+    assert np.mean(found.p_value < 0.05) > 0.8

@@ -72,6 +72,16 @@ class Moderated:
     prior: Prior
 
 
+@dataclass(frozen=True)
+class ModeratedF:
+    """Several contrasts at once: ``statistic`` [f] is F on ``df1`` and ``df2`` [f] degrees of freedom."""
+
+    statistic: Floats
+    df1: int
+    df2: Floats
+    p_value: Floats
+
+
 def trigamma_inverse(x: ArrayLike) -> Floats:
     """y > 0 with trigamma(y) = x for x > 0, by Newton's method on 1 / trigamma (which is convex)."""
     x = np.asarray(x, dtype=np.float64)
@@ -195,6 +205,28 @@ def moderate(fitted: LinearFit, contrasts: ArrayLike, *, trend: bool = False, co
     p = 2 * np.where(np.isinf(tail), stats.norm.sf(np.abs(t)), stats.t.sf(np.abs(t), np.where(tail > 0, tail, np.nan)))
     reach = stats.t.ppf((1 + confidence) / 2, tail) * se
     return Moderated(effect, se, t, p, effect - reach, effect + reach, df, post, prior)
+
+
+def moderated_f(fitted: LinearFit, contrasts: ArrayLike, *, trend: bool = False) -> ModeratedF:
+    """Moderated F of several ``contrasts`` [p, k] at once: whether any of them differs from zero.
+
+        F = (C'b)' (C' V C)^-1 (C'b) / (k s2_post)   on k and d0 + d degrees of freedom
+
+    (Smyth 2004, doi:10.2202/1544-6115.1027); k is the number of independent contrasts. Features whose samples do not
+    determine every contrast are nan. With one contrast F is the square of the moderated t.
+    """
+    c = np.asarray(contrasts, np.float64)
+    c = c[:, None] if c.ndim == 1 else c
+    k = int(np.linalg.matrix_rank(c))
+    post, df, _ = squeeze_var(fitted.var, fitted.df, fitted.level if trend else None)
+    used = (c != 0).any(axis=1)
+    known = np.asarray(np.isfinite(fitted.coef[:, used]).all(axis=1))
+    effect = np.where(np.isnan(fitted.coef), 0.0, fitted.coef) @ c
+    inverse = np.stack([np.linalg.pinv(c.T @ np.nan_to_num(v) @ c) for v in fitted.unscaled])[fitted.pattern]
+    f = np.einsum("fj,fjk,fk->f", effect, inverse, effect) / (k * post)
+    f = np.where(known & (df > 0), f, np.nan)
+    p = np.where(np.isinf(df), stats.chi2.sf(k * f, k), stats.f.sf(f, k, np.where(df > 0, df, np.nan)))
+    return ModeratedF(f, k, df, p)
 
 
 def _solve(x: Floats, y: Floats) -> tuple[Floats, Floats, int]:

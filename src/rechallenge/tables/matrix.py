@@ -57,6 +57,8 @@ SHEET: tuple[Column, ...] = (
     Column("stage", "stage of dose escalation: S0, S1, ...", default=""),
     Column("replicate", "biological replicate", required=True, also=("rep", "biological replicate", "experiment")),
     Column("batch", "run, day or plate that samples share", default="", also=("run batch", "day", "block")),
+    Column("system", "where the sample grew: cells, organoid, xenograft (in animals); empty: as the model's name says",
+           default="", also=("material", "tissue", "sample type", "grown as")),
 )  # fmt: skip
 _GZIP = b"\x1f\x8b"
 _MISSING = ("not-detected", "limit")

@@ -4,7 +4,8 @@ The universe is always the genes that were tested. Collections are the study's o
 programmes of resistance, and those that were installed (Hallmark, Reactome, WikiPathways, GO).
 """
 
-from rechallenge.omics.enrichment.analyses import enrichment, gene_enrichment, programme_scores
+from rechallenge.omics.enrichment.analyses import enrichment, gene_enrichment
+from rechallenge.omics.enrichment.samples import programme_scores, sample_enrichment
 from rechallenge.omics.enrichment.sets import GENE_SETS
 
-__all__ = ["GENE_SETS", "enrichment", "gene_enrichment", "programme_scores"]
+__all__ = ["GENE_SETS", "enrichment", "gene_enrichment", "programme_scores", "sample_enrichment"]

@@ -13,7 +13,6 @@ from rechallenge.omics.enrichment import testing
 from rechallenge.omics.enrichment.sets import INSTALLABLE, PROGRAMMES, collections
 
 GSEA = ("doi:10.1073/pnas.0506580102", "doi:10.1101/060012")
-SSGSEA = "doi:10.1038/nature08460"
 COLUMNS = (
     "dataset", "layer", "contrast", "kind", "model", "collection", "term", "size", "es", "nes", "statistic", "hits",
     "p_value", "q_value", "n", "direction", "leading_edge", "stands_for", "method", "status", "source_table",
@@ -56,6 +55,7 @@ def gene_enrichment(
     *,
     collections_used: tuple[str, ...] = (PROGRAMMES, *INSTALLABLE),
     smallest: int = 10,
+    smallest_programme: int = 5,
     largest: int = 500,
     sample_size: int = 301,
     alpha: float = 0.05,
@@ -66,7 +66,8 @@ def gene_enrichment(
 
     `nes` is positive where the set is higher in the first group; `statistic` of a list is an odds ratio. `stands_for`
     is the surer set that shares most of its leading genes (itself where there is none). Sets are cut to the tested
-    genes and then need `smallest` to `largest` of them. Raises NotApplicable where no contrast of genes was tested.
+    genes and then need `smallest` (built-in programmes `smallest_programme`) to `largest` of them.
+    Raises NotApplicable where no contrast of genes was tested.
     """
     table = differential[differential["layer"].isin(["rna", "protein"]) & differential["statistic"].notna()]
     if table.empty:
@@ -76,14 +77,13 @@ def gene_enrichment(
     for key, part in table.groupby(["dataset", "layer", "contrast", "kind", "model"], sort=True):
         genes = ranking(part)
         for name, members in sets.items():
-            ranked = testing.gsea(
-                genes, members, smallest=smallest, largest=largest, sample_size=sample_size, seed=seed
-            )
+            least = smallest_programme if name == PROGRAMMES else smallest
+            ranked = testing.gsea(genes, members, smallest=least, largest=largest, sample_size=sample_size, seed=seed)
             out.append(_rows(ranked, key, name, RANKED, part, alpha))
             for sign in (1, -1):
                 called = symbol(part[(part["q_value"] < alpha) & (sign * part["log2fc"] >= fold)])
                 listed = testing.over_representation(
-                    called.tolist(), list(genes.index), members, smallest=smallest, largest=largest
+                    called.tolist(), list(genes.index), members, smallest=least, largest=largest
                 )
                 out.append(_rows(listed, key, name, LISTED, part, alpha, sign))
     filled = [t for t in out if len(t)]
@@ -112,69 +112,13 @@ def _rows(
 
 @analysis(title="Enriched sets of all layers")
 def enrichment(
-    gene_enrichment: pd.DataFrame | None = None, metabolite_enrichment: pd.DataFrame | None = None
+    gene_enrichment: pd.DataFrame | None = None,
+    metabolite_enrichment: pd.DataFrame | None = None,
+    sample_enrichment: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """Sets of genes and of metabolites in one table, `layer` saying which; columns of each are kept."""
-    parts = [t for t in (gene_enrichment, metabolite_enrichment) if t is not None and len(t)]
+    """Sets of genes and of metabolites in one table, `layer` and `method` saying which; columns of each are kept."""
+    parts = [t for t in (gene_enrichment, metabolite_enrichment, sample_enrichment) if t is not None and len(t)]
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     columns = list(dict.fromkeys([*COLUMNS, *(c for t in parts for c in t.columns)]))
     return pd.concat([t.dropna(axis=1, how="all") for t in parts], ignore_index=True).reindex(columns=columns)
-
-
-@analysis(
-    title="Programmes in every sample",
-    reference=SSGSEA,
-    methods=f"Programmes were scored in every sample by single-sample GSEA ({SSGSEA}) on ranks within the sample.",
-)
-def programme_scores(
-    expression: pd.DataFrame,
-    expression_samples: pd.DataFrame,
-    gene_sets: pd.DataFrame | None = None,
-    *,
-    collections_used: tuple[str, ...] = (PROGRAMMES,),
-    smallest: int = 10,
-) -> pd.DataFrame:
-    """Single-sample scores: dataset, sample, model, treatment, stage, replicate, collection, term, size, score.
-
-    Scores compare samples, not sets. Sets with fewer than `smallest` genes in the data are left out.
-    """
-    columns = ["dataset", "sample", "model", "treatment", "stage", "replicate", "collection", "term", "size", "score"]
-    rows = []
-    for dataset, sheet in expression_samples.groupby("dataset", sort=True):
-        samples = sorted(sheet["sample"].astype(str))
-        part = expression[expression["dataset"] == dataset].sort_values("feature", kind="mergesort")
-        values = part[samples].to_numpy(dtype=float)
-        genes = part["feature"].astype(str).to_numpy()
-        there = np.isfinite(values).all(axis=1)
-        for name, members in collections(gene_sets, collections_used).items():
-            for term, scores, size in single_sample(values[there], genes[there], members, smallest):
-                rows += [(dataset, s, name, term, size, v) for s, v in zip(samples, scores, strict=True)]
-    made = pd.DataFrame(rows, columns=["dataset", "sample", "collection", "term", "size", "score"])
-    keep = ["dataset", "sample", "model", "treatment", "stage", "replicate"]
-    known = expression_samples.reindex(columns=keep).fillna("")
-    return made.merge(known, on=["dataset", "sample"], how="left", sort=False)[columns]
-
-
-def single_sample(
-    values: Any, genes: Any, sets: testing.Sets, smallest: int, weight: float = 0.25
-) -> list[tuple[str, Any, int]]:
-    """ssGSEA of ``values`` [genes, samples]: (term, scores [samples], size) per set, as Barbie et al. 2009 define it:
-    the sum over ranks of the difference between the weighted share of hits and the share of misses."""
-    n = values.shape[0]
-    if n < 2 * smallest:
-        return []
-    order = np.argsort(-values, axis=0, kind="stable")
-    rank = np.arange(n, 0, -1, dtype=float)[:, None]  # the highest gene has rank n
-    out = []
-    for term, members in sorted(sets.items()):
-        inside = np.isin(genes, list(members))
-        size = int(inside.sum())
-        if size < smallest or size >= n:
-            continue
-        hit = inside[order]
-        w = np.where(hit, rank**weight, 0.0)
-        up = np.cumsum(w, axis=0) / w.sum(axis=0)
-        down = np.cumsum(~hit, axis=0) / (n - size)
-        out.append((term, (up - down).sum(axis=0) / n, size))
-    return out

@@ -8,7 +8,7 @@ Redundancy: sets whose leading genes are mostly those of a surer set are represe
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ def gsea(ranking: pd.Series, sets: Sets, *, smallest: int, largest: int, sample_
     order of the input. Sets are cut to the genes of the ranking and then kept from `smallest` to `largest`.
     """
     columns = ["term", "size", "es", "nes", "p_value", "q_value", "leading_edge"]
-    kept = _within(sets, ranking.index, smallest, largest)
+    kept = within(sets, ranking.index, smallest, largest)
     if not kept or len(ranking) < 2 * smallest:
         return pd.DataFrame(columns=columns)
     import gseapy
@@ -64,7 +64,7 @@ def over_representation(
     p_value, q_value, leading_edge."""
     columns = ["term", "size", "hits", "statistic", "p_value", "q_value", "leading_edge"]
     tested, chosen = set(universe), set(called)
-    kept = _within(sets, tested, smallest, largest)
+    kept = within(sets, tested, smallest, largest)
     if not kept or not chosen:
         return pd.DataFrame(columns=columns)
     rows = []
@@ -107,7 +107,8 @@ def running_sum(ranking: pd.Series, genes: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame({"rank": np.arange(1, len(ordered) + 1), "score": score, "hit": hit})
 
 
-def _within(sets: Sets, universe: object, smallest: int, largest: int) -> dict[str, list[str]]:
-    there = set(universe)  # type: ignore[call-overload]
+def within(sets: Sets, universe: Iterable[str], smallest: int, largest: int) -> dict[str, list[str]]:
+    """The sets cut to the universe, those that then have `smallest` to `largest` genes, by name."""
+    there = set(universe)
     cut = {name: [g for g in genes if g in there] for name, genes in sets.items()}
     return {name: genes for name, genes in sorted(cut.items()) if smallest <= len(genes) <= largest}

@@ -12,8 +12,12 @@ from rechallenge.omics.expression.differential import (
     protein_differential,
     rna_differential,
 )
+from rechallenge.omics.expression.intersections import line_intersections
+from rechallenge.omics.expression.reversal import reversal
+from rechallenge.omics.expression.reversal_findings import reversal_claims, reversal_map
 from rechallenge.omics.expression.samples import expression_quality
-from rechallenge.omics.expression.shared import reversal, shared_genes
+from rechallenge.omics.expression.several import group_tests
+from rechallenge.omics.expression.shared import shared_genes
 
 __all__ = [
     "CONTRAST_RESULTS",
@@ -22,8 +26,12 @@ __all__ = [
     "differential",
     "expression_quality",
     "given_differential",
+    "group_tests",
+    "line_intersections",
     "protein_differential",
     "reversal",
+    "reversal_claims",
+    "reversal_map",
     "rna_differential",
     "shared_genes",
 ]

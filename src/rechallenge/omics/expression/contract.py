@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.faults import Fault
+from rechallenge.omics.expression.reversal import system_of
 from rechallenge.tables.contract import Column, Contract, place
 from rechallenge.tables.matrix import FEATURE, SHEET
 
@@ -40,12 +41,33 @@ def replicates_enough(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
             )
 
 
+def one_system(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
+    """Cells and tumours are no replicates of each other."""
+    if "system" not in frame.columns:
+        return
+    told = frame[frame["system"].fillna("").astype(str).str.strip() != ""]
+    keys = [c for c in ("dataset", "_file", "model") if c in frame.columns]
+    for _, rows in told.groupby(keys, sort=True):
+        kinds = {system_of(str(v)) for v in rows["system"]}
+        if len(kinds) > 1:
+            yield Fault(
+                "two-systems",
+                f"{rows['model'].iloc[0]} is said to be cells in some samples and a tumour in others, and would be "
+                "compared as one group.",
+                "Give the xenografts a model of their own ([models], with their own parent), or a data set of their "
+                "own.",
+                column="system",
+                value=str(rows["system"].iloc[0]),
+                **place(frame, rows.index[0]),
+            )
+
+
 EXPRESSION = Contract(
     name="expression",
     about="Transcriptome: a matrix of genes and samples, and a sheet of samples.",
     columns=(GENE, *SHEET),
     reader="matrix",
-    rules=(replicates_enough,),
+    rules=(replicates_enough, one_system),
     example="sample,model,treatment,replicate,batch\nP1,Huh-7 P,vehicle,1,a\nLR1,Huh-7 LR,vehicle,1,a\n",
 )
 
@@ -54,7 +76,7 @@ PROTEINS = Contract(
     about="Proteome: a matrix of proteins and samples, and a sheet of samples.",
     columns=(PROTEIN, *SHEET),
     reader="matrix",
-    rules=(replicates_enough,),
+    rules=(replicates_enough, one_system),
     example="sample,model,treatment,replicate,batch\nP1,Huh-7 P,vehicle,1,a\nLR1,Huh-7 LR,vehicle,1,a\n",
 )
 
@@ -101,17 +123,19 @@ CONTRAST_RESULTS = Contract(
                choices=("rna", "protein", "metabolite", "flux")),
         Column("feature", "gene, protein or metabolite", required=True, refers="gene",
                also=("gene", "symbol", "gene symbol", "gene_name", "metabolite", "protein")),
-        Column("log2fc", "log2 fold change", "number", required=True, measured=True,
+        Column("log2fc", "log2 fold change; without it `statistic` counts by its rank", "number", measured=True,
                also=("log2 fold change", "logfc", "lfc", "log2foldchange", "avg_log2fc")),
         Column("se", "standard error of log2fc", "number", low=0.0, also=("lfcse", "standard error")),
-        Column("statistic", "t or z", "number", also=("stat", "t", "z")),
+        Column("statistic", "t or z", "number", measured=True, also=("stat", "t", "z")),
         Column("p_value", "p of no difference", "number", low=0.0, high=1.0, also=("p", "pvalue", "pval", "p.value")),
         Column("n", "samples of both groups together", "number", low=1.0, also=("n samples",)),
         Column("model", "the model of this study that it speaks of, if any", default=""),
-        Column("platform", "measured on; two data sets of one platform and source are no two replications",
-               default=""),
+        Column("source", "the samples or laboratory behind it (a series accession); data sets of one source are no two "
+               "replications and count as one", default="", also=("series", "samples of")),
+        Column("platform", "what it was measured on", default="", also=("array", "technology")),
     ),
     key=("dataset", "contrast", "layer", "feature"),
+    either=(("log2fc",), ("statistic",)),
     rules=(on_a_log_scale, some_uncertainty),
     example=(
         "dataset,contrast,layer,feature,log2fc,se,n\n"

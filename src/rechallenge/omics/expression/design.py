@@ -31,7 +31,8 @@ _STAGE = re.compile(r"(\d+(?:\.\d+)?)")
 
 @dataclass(frozen=True)
 class Question:
-    """A sum of group means: `weights` [groups]. `direction` is +1 where up goes with resistance, else 0."""
+    """A sum of group means: `weights` [groups]. `direction` is +1 where up goes with resistance, else 0. The first two
+    groups are those that the label names first."""
 
     label: str
     kind: str
@@ -39,6 +40,20 @@ class Question:
     weights: Floats
     groups: tuple[Group, ...]
     direction: int = 0
+
+    @property
+    def said(self) -> dict[str, str]:
+        """What is compared with what, in the words of `[[contrasts]]`; the stage is '' for a question about several."""
+        one, other = self.groups[:2]
+        several = self.kind == TREND
+        return {
+            "model": self.model,
+            "treatment": one.treatment,
+            "stage": "" if several else one.stage,
+            "against": other.model,
+            "against_treatment": other.treatment,
+            "against_stage": "" if several else other.stage,
+        }
 
 
 @dataclass

@@ -10,7 +10,17 @@ from scipy import stats
 
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.expression.estimate import COLUMNS, COUNTS, MEANS, MODERATED, contrast_table, data_sets, symbols
+from rechallenge.levels import symbols
+from rechallenge.omics.expression.estimate import (
+    COLUMNS,
+    COUNTS,
+    EXPRESSED_CPM,
+    LEAST_COUNTS,
+    MEANS,
+    MODERATED,
+    contrast_table,
+    data_sets,
+)
 from rechallenge.stats.multiplicity import bh
 
 DESEQ = "doi:10.1186/s13059-014-0550-8"
@@ -30,7 +40,8 @@ def _methods(layer: str) -> Any:
                 f"({DESEQ}); with three or fewer residual degrees of freedom the spread of the prior was found by "
                 "matching the distribution of log dispersions. Wald tests of log2 fold changes were adjusted by "
                 "Benjamini and Hochberg over features whose mean count gives them a chance (doi:10.1073/pnas."
-                f"0914005107), set for {alpha:g}; shrunken fold changes use a Cauchy prior "
+                f"0914005107), set for {alpha:g}; features with fewer than {LEAST_COUNTS} counts in all were "
+                "left out; shrunken fold changes use a Cauchy prior "
                 "(doi:10.1093/bioinformatics/bty895)."
             )
         text[:0] = ["Technical samples of one biological replicate were added (counts) or averaged."]
@@ -39,6 +50,10 @@ def _methods(layer: str) -> Any:
                 f"{what} on a log2 scale were tested by linear models with variances moderated over all features "
                 f"({LIMMA}), the prior following the mean level ({TREND})."
             )
+        text.append(
+            f"A feature counts as expressed with {EXPRESSED_CPM:g} per million (counts; TPM, FPKM or CPM likewise; any "
+            "value on other scales) in as many samples as the smallest group has."
+        )
         if MEANS in used:
             text.append(f"{what} of data sets without biological replicates are given as differences, without a test.")
         return " ".join(text)
@@ -120,6 +135,8 @@ def given_differential(contrast_results: pd.DataFrame) -> pd.DataFrame:
     out = pd.DataFrame(index=table.index)
     for c in ("dataset", "contrast", "layer", "feature", "model"):
         out[c] = table[c].astype(str)
+    for c in ("treatment", "stage", "against", "against_treatment", "against_stage"):
+        out[c] = ""  # not said by whoever gave them
     out["gene"] = symbols(out["feature"].tolist())
     out["kind"], out["method"], out["expressed"], out["direction"] = ELSEWHERE, ELSEWHERE, True, 0
     out["log2fc"], out["se"], out["statistic"], out["p_value"] = effect, se, z, p

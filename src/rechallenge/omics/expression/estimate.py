@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge import contrasts
+from rechallenge.levels import log2, symbols
+from rechallenge.moderated_contrasts import joined
 from rechallenge.omics.expression import design as plan
 from rechallenge.omics.expression.design import Design, Question
 from rechallenge.stats import counts as nb
@@ -20,19 +22,16 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 
 COLUMNS = (
-    "dataset", "layer", "contrast", "kind", "model", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low",
-    "ci_high", "statistic", "p_value", "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method",
-    "direction", "status", "reason", "source_table", "source_rows",
+    "dataset", "layer", "contrast", "kind", "model", "treatment", "stage", "against", "against_treatment",
+    "against_stage", "feature", "gene", "log2fc", "log2fc_shrunk", "se", "ci_low", "ci_high", "statistic", "p_value",
+    "q_value", "n", "n_test", "n_reference", "df", "level", "expressed", "method", "direction", "status", "reason",
+    "source_table", "source_rows",
 )  # fmt: skip
 COUNTS, MODERATED, MEANS = "negative-binomial regression, Wald test", "moderated t", "difference of means"
 #: features with fewer counts than this over all samples are not estimated
 LEAST_COUNTS = 10
 #: counts per million from which a gene counts as expressed, in as many samples as the smallest group has
 EXPRESSED_CPM = 1.0
-#: what is added to TPM, FPKM and CPM before logarithms are taken
-OFFSET = 0.5
-#: what samples of one biological replicate have in common
-KEYS = ("model", "treatment", "stage", "replicate", "batch")
 
 
 @dataclass(frozen=True)
@@ -61,40 +60,16 @@ def data_sets(matrix: pd.DataFrame, samples: pd.DataFrame) -> list[DataSet]:
 
 
 def biological(data: DataSet) -> DataSet:
-    """The data set with one column per biological replicate: technical samples (the same model, treatment, stage,
-    replicate and batch) are added where they are counts and averaged otherwise, whatever of them is there."""
-    keys = [c for c in KEYS if c in data.sheet.columns]
-    which = data.sheet.groupby(keys, sort=True, dropna=False).ngroup().to_numpy()
-    n = int(which.max()) + 1 if len(which) else 0
-    if n == len(which):
-        return data
-    there = np.isfinite(data.values)
-    member = np.eye(n)[which]
-    found = there.astype(float) @ member
-    total = np.where(there, data.values, 0.0) @ member
-    with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.where(found > 0, total if data.unit == "counts" else total / found, np.nan)
-    first = np.array([int(np.flatnonzero(which == i)[0]) for i in range(n)])
-    sheet = data.sheet.iloc[first].reset_index(drop=True)
-    return replace(data, values=values, sheet=sheet)
+    """The data set with one column per biological replicate: counts of technical samples are added, the rest averaged.
+
+    The order of the samples is that of model, treatment, stage, replicate and batch where any were joined."""
+    values, sheet = joined(data.values, data.sheet, add=data.unit == "counts")
+    return data if len(sheet) == len(data.sheet) else replace(data, values=values, sheet=sheet)
 
 
 def logs(data: DataSet) -> Floats:
     """Values on a log2 scale, as for figures and moderated t; what is not there is nan. Counts become log2 CPM."""
-    if data.unit in ("log2", "zscore"):
-        return data.values
-    if data.unit == "counts":
-        sizes = nb.size_factors(data.values)
-        depth = data.values.sum(axis=0)
-        scale = np.exp(np.log(depth).mean()) / 1e6
-        return np.asarray(np.log2(data.values / sizes / scale + OFFSET))
-    if data.unit in ("tpm", "fpkm", "cpm"):
-        return np.asarray(np.log2(data.values + OFFSET))
-    with np.errstate(divide="ignore"):
-        levels = np.log2(np.where(data.values > 0, data.values, np.nan))
-    # intensities differ by how much was loaded: the median of each sample is set to that of all
-    middle = np.nanmedian(levels, axis=0)
-    return np.asarray(levels - middle + np.median(middle))
+    return log2(data.values, data.unit)
 
 
 def contrast_table(
@@ -114,9 +89,8 @@ def contrast_table(
     asked = plan.questions(data.sheet, design, models, declared)
     if not asked:
         return pd.DataFrame(columns=list(COLUMNS))
-    kept = _measured(data)
+    kept, expressed, level = measured(data, design)
     frames = _tests(data, kept, design, asked, trend, alpha, confidence)
-    level, expressed = _level(data, design)
     named = symbols(data.features)
     origin = np.array(data.origin or [""] * len(data.features), dtype=object)
     out = []
@@ -124,8 +98,9 @@ def contrast_table(
         frame.insert(0, "feature", data.features)
         frame["gene"] = named
         frame["level"], frame["expressed"], frame["source_rows"] = level, expressed, origin
-        frame["contrast"], frame["kind"], frame["model"] = question.label, question.kind, question.model
-        frame["direction"] = question.direction
+        frame["contrast"], frame["kind"], frame["direction"] = question.label, question.kind, question.direction
+        for column, text in question.said.items():
+            frame[column] = text
         frame["n_test"], frame["n_reference"] = _sizes(design, question)
         frame["n"] = sum(design.size(g) for g in question.groups)
         out.append(frame[kept | frame["log2fc"].notna()])
@@ -134,35 +109,24 @@ def contrast_table(
     return table.reindex(columns=list(COLUMNS))
 
 
-def symbols(features: list[str]) -> list[str]:
-    """The approved symbol of every feature that is an identifier or earlier symbol of one gene, else its own name."""
-    from rechallenge.knowledge.resolve import genes
-
-    found = genes(features)
-    sure = found["status"].isin(["exact", "ensembl", "entrez", "hgnc", "uniprot", "previous"])
-    return [str(g) if s else str(f) for f, g, s in zip(features, found["gene"], sure, strict=True)]
-
-
-def _measured(data: DataSet) -> NDArray[np.bool_]:
-    """Features with enough to say anything: ten counts, or two values."""
-    if data.unit == "counts":
-        return np.asarray(np.nansum(data.values, axis=1) >= LEAST_COUNTS)
-    return np.asarray(np.isfinite(data.values).sum(axis=1) >= 2)
-
-
-def _level(data: DataSet, design: Design) -> tuple[Floats, NDArray[np.bool_]]:
-    """Mean log2 level of each feature, and whether it is expressed at all."""
+def measured(data: DataSet, design: Design) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Floats]:
+    """Which features [f] hold enough to say anything (ten counts, or two values), which are expressed at all (in as
+    many samples as the smallest group has: one count per million, a TPM, FPKM or CPM of one, or any value), and mean
+    log2 levels."""
     smallest = max(1, min(int((design.which == i).sum()) for i in range(len(design.groups))))
     levels = logs(data)
+    there = np.isfinite(levels)
     with np.errstate(invalid="ignore"):
-        mean = np.where(np.isfinite(levels), levels, 0).sum(axis=1) / np.maximum(np.isfinite(levels).sum(axis=1), 1)
-    mean = np.where(np.isfinite(levels).any(axis=1), mean, np.nan)
+        mean = np.where(there, levels, 0).sum(axis=1) / np.maximum(there.sum(axis=1), 1)
+    mean = np.where(there.any(axis=1), mean, np.nan)
+    found = np.isfinite(data.values)
+    kept = np.nansum(data.values, axis=1) >= LEAST_COUNTS if data.unit == "counts" else found.sum(axis=1) >= 2
+    seen = there
     if data.unit == "counts":
-        cpm = data.values / data.values.sum(axis=0) * 1e6
-        return mean, np.asarray((cpm >= EXPRESSED_CPM).sum(axis=1) >= smallest)
-    if data.unit in ("tpm", "fpkm", "cpm"):
-        return mean, np.asarray((data.values >= EXPRESSED_CPM).sum(axis=1) >= smallest)
-    return mean, np.asarray(np.isfinite(levels).sum(axis=1) >= smallest)
+        seen = data.values / data.values.sum(axis=0) * 1e6 >= EXPRESSED_CPM
+    elif data.unit in ("tpm", "fpkm", "cpm"):
+        seen = data.values >= EXPRESSED_CPM
+    return np.asarray(kept), np.asarray(seen.sum(axis=1) >= smallest), mean
 
 
 def _sizes(design: Design, question: Question) -> tuple[int, int]:

@@ -37,15 +37,28 @@ def _points(table: pd.DataFrame) -> pd.DataFrame:
         called = (part["q_value"] < CALLED) & (part["log2fc"].abs() >= FOLD)
         part["call"] = np.select([called & (part["log2fc"] > 0), called], ["higher", "lower"], "not called")
         part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300))
-        top = part[called].nlargest(NAMED, "strength").index
-        part["name"] = part["gene"].where(part.index.isin(top), "")
         rest = part[~called].sort_values(["strength", "feature"])
         step = max(1, len(rest) // DRAWN)
         chosen = pd.concat([rest.iloc[::step], part[called]])
         chosen["panel"] = f"{contrast} ({dataset})" if several else contrast
         parts.append(chosen)
-    columns = ["panel", "feature", "name", "log2fc", "level", "strength", "p_value", "q_value", "call"]
+    columns = ["panel", "feature", "gene", "log2fc", "level", "strength", "p_value", "q_value", "call"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _named(data: pd.DataFrame, x: str, y: str) -> list[str]:
+    """The names of the surest called features of each panel that leave each other room, '' for the rest."""
+    names = pd.Series("", index=data.index)
+    for _, part in data.groupby("panel", sort=False):
+        wide, high = (max(float(np.ptp(part[c])), 1e-9) for c in (x, y))
+        taken: list[tuple[float, float]] = []
+        surest = part[part["call"] != "not called"].nlargest(8 * NAMED, "strength")
+        for at, gene, *place in surest[["gene", x, y]].itertuples(name=None):
+            here = (float(place[0]) / wide, float(place[1]) / high)
+            if len(taken) < NAMED and all(abs(here[0] - a) > 0.3 or abs(here[1] - b) > 0.06 for a, b in taken):
+                taken.append(here)
+                names[at] = str(gene)
+    return names.tolist()
 
 
 def _scatter(data: pd.DataFrame, x: Any, y: Any) -> Any:
@@ -74,7 +87,8 @@ def _scatter(data: pd.DataFrame, x: Any, y: Any) -> Any:
 @figure(
     title="Volcano plots",
     caption="Log2 fold change against -log10 p, resistance first, at most six contrasts. Coloured: q < 0.05 and at "
-    "least twofold; the ten surest are named. Of the others an even sample over p is drawn.",
+    "least twofold; the surest are named, ten at most and as far as there is room. Of the others an even "
+    "sample over p is drawn.",
 )
 def volcano(differential: pd.DataFrame) -> Any:
     """Volcano plot of each contrast."""
@@ -84,6 +98,7 @@ def volcano(differential: pd.DataFrame) -> Any:
     if data.empty:
         return None
     x = alt.X("log2fc:Q", title="Log2 fold change")
+    data = data.assign(name=_named(data, "log2fc", "strength"))
     return _scatter(data, x, alt.Y("strength:Q", title="-log10 p"))
 
 
@@ -99,6 +114,7 @@ def mean_difference(differential: pd.DataFrame) -> Any:
     data = _points(table)
     if data.empty:
         return None
+    data = data.assign(name=_named(data, "level", "log2fc"))
     x = alt.X("level:Q", title="Mean level (log2)", scale=alt.Scale(zero=False))
     return _scatter(data, x, alt.Y("log2fc:Q", title="Log2 fold change"))
 
@@ -126,21 +142,27 @@ def sample_components(expression_quality: pd.DataFrame) -> Any:
         base = alt.Chart(part[["sample", "group", "treatment", "name", "pc1", "pc2"]]).encode(
             alt.X("pc1:Q", title=f"PC1 ({shares.iloc[0]:.0f} %)"), alt.Y("pc2:Q", title=f"PC2 ({shares.iloc[1]:.0f} %)")
         )
-        points = base.mark_point(size=24).encode(
-            alt.Color("group:N", title="Model"), alt.Shape("treatment:N", title="Treatment"), tooltip=["sample:N"]
-        )
+        points = base.mark_point(size=24).encode(alt.Color("group:N", title="Model"), tooltip=["sample:N"])
+        if len(set(part["treatment"])) > 1:
+            points = points.encode(alt.Shape("treatment:N", title="Treatment"))
         text = base.mark_text(dy=-6).encode(text="name:N")
         charts.append(alt.layer(points, text).properties(width=120, height=110, title=str(dataset)))
     return sized(alt.concat(*charts, columns=2), DOUBLE if len(charts) > 1 else SINGLE)
 
 
 def _heat(expression: pd.DataFrame, samples: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """Levels of the surest features of the first resistance contrast, about their mean."""
-    lines = table[(table["kind"] == RESISTANCE) & (table["q_value"] < CALLED)]
+    """Levels of the surest features of the first resistance contrasts (of any contrast where there is none), about
+    their mean."""
+    called = table[table["q_value"] < CALLED]
+    lines = called[called["kind"] == RESISTANCE]
+    if lines.empty:
+        lines = called
     if lines.empty:
         return pd.DataFrame()
     dataset = str(lines["dataset"].iloc[0])
-    surest = lines[lines["dataset"] == dataset].sort_values(["p_value", "feature"])["feature"].drop_duplicates()[:ROWS]
+    lines = lines[lines["dataset"] == dataset].sort_values(["p_value", "feature"]).drop_duplicates("feature")
+    surest = lines["feature"][:ROWS]
+    names = dict(zip(lines["feature"], lines["gene"], strict=True))
     data = next(d for d in data_sets(expression, samples) if d.name == dataset)
     at = {f: i for i, f in enumerate(data.features)}
     rows = [at[f] for f in surest if f in at]
@@ -149,7 +171,7 @@ def _heat(expression: pd.DataFrame, samples: pd.DataFrame, table: pd.DataFrame) 
     by_change = np.argsort(centred @ np.nan_to_num(centred[0]))
     sheet = data.sheet.sort_values(["model", "treatment", "stage", "replicate"], kind="mergesort")
     out = [
-        {"sample": str(sheet.loc[j, "sample"]), "feature": data.features[rows[i]], "level": centred[i, j]}
+        {"sample": str(sheet.loc[j, "sample"]), "feature": names[data.features[rows[i]]], "level": centred[i, j]}
         for i in by_change
         for j in sheet.index
     ]
@@ -158,8 +180,8 @@ def _heat(expression: pd.DataFrame, samples: pd.DataFrame, table: pd.DataFrame) 
 
 @figure(
     title="Levels of the surest genes",
-    caption="Log2 level about the gene's mean for at most forty genes surest to differ in a resistant line (first data "
-    "set); samples ordered by model and treatment.",
+    caption="Log2 level about the gene's mean for at most forty genes surest to differ in a resistant line (else in "
+    "any contrast) of the first data set; samples ordered by model and treatment.",
 )
 def gene_heat_map(
     expression_table: pd.DataFrame, expression_samples: pd.DataFrame, rna_differential: pd.DataFrame

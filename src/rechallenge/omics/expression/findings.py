@@ -1,4 +1,4 @@
-"""Claims about genes: changed in a resistant line, following the stage, shared by lines, moved back by a treatment."""
+"""Claims about genes: changed in a resistant line, following the stage."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ import pandas as pd
 
 from rechallenge.analysis import claims
 from rechallenge.evidence import claim_table
-from rechallenge.omics.expression.design import RESISTANCE, TREND
+from rechallenge.omics.expression.design import INTERACTION, RESISTANCE, TREND
+from rechallenge.omics.expression.several import RATIO, RESPONSE, STAGES, TREATMENTS
 from rechallenge.report.words import equals, number
 
 WHAT = {"rna": "mRNA", "protein": "protein"}
 STREAM = {"rna": "expression", "protein": "protein"}
-#: reversal and sharing are said of features with a q below this; the changes themselves are said of all
+#: what two samples a side can give, as measured on samples of one kind
+FEW = "; two samples a group are few: between samples of one kind they gave up to hundreds of calls"
+#: features with a q below this are said to differ; the changes themselves are said of all
 CALLED = 0.05
 
 
@@ -71,7 +74,7 @@ def _sentence(row: Any, tested: bool) -> str:
     changed = row.q_value == row.q_value and row.q_value < CALLED
     how = ("higher" if row.log2fc > 0 else "lower") if changed else "not shown to differ"
     q = equals("q", row.q_value) if row.q_value == row.q_value else "too few counts for the adjustment"
-    few = "; two samples a group are few" if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
+    few = FEW if min(row.n_test, row.n_reference) < 3 and row.kind == RESISTANCE else ""
     return (
         f"{row.gene} {what} is {how} in {row.contrast} ({row.dataset}): log2 fold change {number(row.log2fc)}{per} "
         f"[{number(row.ci_low)}, {number(row.ci_high)}], {equals('p', row.p_value)}, {q}, "
@@ -91,35 +94,58 @@ def protein_claims(protein_differential: pd.DataFrame) -> pd.DataFrame:
     return _claims(protein_differential)
 
 
-@claims(title="Genes that a treatment moves back")
-def reversal_claims(reversal: pd.DataFrame) -> pd.DataFrame:
-    """One claim per feature that resistance moved and a treatment moves back (q < .05): association, its direction that
-    of the change in resistance."""
-    kept = reversal[(reversal["q_value"] < CALLED) & reversal["layer"].isin(list(WHAT))]
+SAID = {
+    STAGES: "differs between {groups}",
+    TREATMENTS: "differs between {groups}",
+    INTERACTION: "answers both drugs together otherwise than the two alone add up to ({groups})",
+    RESPONSE: "answers the treatment otherwise in {model} than in its parent ({groups})",
+}
+
+
+@claims(title="Genes that differ between several groups")
+def group_claims(group_tests: pd.DataFrame) -> pd.DataFrame:
+    """One claim per expressed feature and question with q < .05: an association, in no direction."""
+    kept = group_tests[(group_tests["q_value"] < CALLED) & group_tests["expressed"].astype(bool)]
     rows = []
     for row in _each(kept):
-        sign = int(np.sign(row.log2fc_resistance))
+        ratio = row.method == RATIO
+        free = f"{int(row.df)}" if ratio else f"{int(row.df)} and {number(row.df_residual)}"
+        degrees = "degree" if free == "1" else "degrees"
+        test = (
+            f"{'likelihood ratio' if ratio else 'moderated F'} {number(row.statistic)} on {free} {degrees} of freedom"
+        )
+        one = row.log2fc == row.log2fc
+        how = (
+            f"by {number(row.log2fc)} log2 [{number(row.ci_low)}, {number(row.ci_high)}]"
+            if one
+            else f"{number(row.range)} log2 from {row.lowest} to {row.highest}"
+        )
+        few = FEW if int(row.n) < 3 * len(str(row.groups).split("; ")) else ""
         rows.append(
             {
                 "entity": row.gene,
                 "entity_type": "gene",
-                "stream": "reversal",
+                "stream": STREAM[str(row.layer)],
                 "level": "association",
-                "model": str(row.treatment).split(":")[0],
-                "contrast": f"{row.resistance}, then {row.treatment} ({row.dataset})",
-                "direction": sign,
-                "effect": row.log2fc_treatment,
-                "effect_unit": "log2 fold change by the treatment",
+                "model": row.model,
+                "contrast": f"{row.question} ({row.dataset})",
+                "direction": 0,
+                "effect": row.log2fc if one else row.range,
+                "effect_unit": "log2, interaction" if one else "log2, highest less lowest group",
+                "ci_low": row.ci_low,
+                "ci_high": row.ci_high,
+                "statistic": row.statistic,
                 "p_value": row.p_value,
                 "q_value": row.q_value,
                 "n": row.n,
                 "status": "estimated",
-                "analysis": "reversal",
-                "source_table": "reversal",
-                "claim": f"{row.gene} {WHAT[str(row.layer)]}, {'raised' if sign > 0 else 'lowered'} in "
-                f"{row.resistance} ({number(row.log2fc_resistance)} log2), is moved back in {row.treatment} "
-                f"({number(row.log2fc_treatment)} log2; intersection-union {equals('p', row.p_value)}, "
-                f"{equals('q', row.q_value)}, n = {int(row.n)}).",
+                "analysis": "group_tests",
+                "source_table": "group_tests",
+                "source_rows": row.source_rows,
+                "claim": f"{row.gene} {WHAT[str(row.layer)]} "
+                f"{SAID[str(row.kind)].format(groups=str(row.groups).replace('; ', ', '), model=row.model)}, {how}: "
+                f"{test}, {equals('p', row.p_value)}, {equals('q', row.q_value)}, "
+                f"n = {int(row.n)}{few}.",
             }
         )
     return claim_table(rows)

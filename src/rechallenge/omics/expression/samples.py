@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rechallenge.analysis import analysis
+from rechallenge.levels import symbols
 from rechallenge.omics.expression import design as plan
 from rechallenge.omics.expression.estimate import DataSet, data_sets, logs
 
@@ -24,6 +25,10 @@ MOST_VARIABLE = 1000
 SAME = 0.99999
 #: robust standard deviations below the others of its group at which a sample is an outlier
 FAR = 3.5
+#: genes of the Y chromosome that are expressed in most tissues of men
+Y_GENES = ("RPS4Y1", "DDX3Y", "KDM5D", "EIF1AY")
+#: log2 difference from which samples with and without such a gene are told apart
+APART = 4.0
 
 
 @analysis(
@@ -36,6 +41,7 @@ def expression_quality(
     expression_samples: pd.DataFrame | None = None,
     proteins: pd.DataFrame | None = None,
     proteins_samples: pd.DataFrame | None = None,
+    models: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per sample: `COLUMNS`. `within` and `between` are mean correlations with the samples of its own group and
     of the group that is nearest; `nearest` names that group. `verdict` says in words what is odd, '' where nothing is.
@@ -43,7 +49,7 @@ def expression_quality(
     tables = []
     for matrix, sheet in ((expression, expression_samples), (proteins, proteins_samples)):
         if matrix is not None and sheet is not None and len(matrix):
-            tables += [_check(d) for d in data_sets(matrix, sheet)]
+            tables += [_check(d, models) for d in data_sets(matrix, sheet)]
     return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
@@ -69,7 +75,7 @@ def components(levels: Floats) -> tuple[Floats, Floats]:
     return scores, 100 * s[:2] ** 2 / max(float(np.sum(s**2)), 1e-300)
 
 
-def _check(data: DataSet) -> pd.DataFrame:
+def _check(data: DataSet, models: pd.DataFrame | None) -> pd.DataFrame:
     levels, sheet = logs(data), data.sheet
     design = plan.make(sheet)
     r = _correlations(informative(levels))
@@ -90,7 +96,7 @@ def _check(data: DataSet) -> pd.DataFrame:
     out["nearest"] = [labels[b] if t else "" for b, t in zip(best, there, strict=True)]
     out["pc1"], out["pc2"] = scores[:, 0], scores[:, 1]
     out["pc1_percent"], out["pc2_percent"] = share[0], share[1]
-    out["verdict"] = _verdicts(data, out, r, design, own)
+    out["verdict"] = _verdicts(data, out, r, design, own, _sex(data, levels, out, models))
     return out.reindex(columns=list(COLUMNS))
 
 
@@ -112,7 +118,9 @@ def _by_group(r: Floats, which: NDArray[np.int64], groups: int) -> Floats:
     return out
 
 
-def _verdicts(data: DataSet, out: pd.DataFrame, r: Floats, design: Any, own: Floats) -> list[str]:
+def _verdicts(
+    data: DataSet, out: pd.DataFrame, r: Floats, design: Any, own: Floats, sex: list[tuple[int, str]]
+) -> list[str]:
     said: list[list[str]] = [[] for _ in range(len(out))]
     names = out["sample"].astype(str).tolist()
     for i in range(len(names)):
@@ -121,15 +129,20 @@ def _verdicts(data: DataSet, out: pd.DataFrame, r: Floats, design: Any, own: Flo
             said[i].append(f"the same measurement as {', '.join(copies)}")
         if np.isfinite(own[i]) and np.isfinite(out["between"].iloc[i]) and out["between"].iloc[i] > own[i] + 0.02:
             said[i].append(f"nearer to {out['nearest'].iloc[i]} than to its own group: swapped?")
-    spread = np.nanmedian(np.abs(own - np.nanmedian(own))) * 1.4826 if np.isfinite(own).any() else np.nan
-    for i in np.flatnonzero(np.isfinite(own)).tolist():
-        if spread > 0 and own[i] < np.nanmedian(own) - FAR * max(spread, 0.01):
-            said[i].append(f"far from its own group (correlation {own[i]:.3f}, others {np.nanmedian(own):.3f})")
+    # the nearest of its own group: an outlier lowers the mean correlation of the others too, but not this
+    near = np.array([r[i, (design.which == design.which[i]) & (np.arange(len(r)) != i)].max(initial=-2) for i in
+                     range(len(r))])  # fmt: skip
+    near = np.where(near < -1, np.nan, near)
+    middle = np.nanmedian(near) if np.isfinite(near).any() else np.nan
+    spread = np.nanmedian(np.abs(near - middle)) * 1.4826 if np.isfinite(near).any() else np.nan
+    for i in np.flatnonzero(np.isfinite(near)).tolist():
+        if near[i] < middle - FAR * max(spread, 0.01):
+            said[i].append(f"far from its own group (correlation at most {near[i]:.3f}, others {middle:.3f})")
     if data.unit == "counts":
         depth = out["depth"].to_numpy(dtype=float)
         for i in np.flatnonzero(depth < 0.2 * np.median(depth)).tolist():
             said[i].append(f"shallow: {depth[i]:.3g} counts, median {np.median(depth):.3g}")
-    for i, odd in _sex(data, out):
+    for i, odd in sex:
         said[i].append(odd)
     for note in design.notes:
         for i in range(len(names)):
@@ -138,21 +151,31 @@ def _verdicts(data: DataSet, out: pd.DataFrame, r: Floats, design: Any, own: Flo
     return ["; ".join(s) for s in said]
 
 
-def _sex(data: DataSet, out: pd.DataFrame) -> list[tuple[int, str]]:
-    """Samples of one model whose donor's sex differs from the rest, by XIST and RPS4Y1."""
-    at = {f.upper(): i for i, f in enumerate(data.features)}
-    if "RPS4Y1" not in at or data.unit == "zscore":
+def _sex(data: DataSet, levels: Floats, out: pd.DataFrame, models: pd.DataFrame | None) -> list[tuple[int, str]]:
+    """Samples whose donor's sex is not that of the other samples of their model, or of the model's parent: genes of the
+    Y chromosome and XIST, where the data set has samples with and without."""
+    if data.unit == "zscore":
         return []
-    y = logs(data)[at["RPS4Y1"]]
-    if not np.isfinite(y).all() or y.max() - y.min() < 5:
-        return []
-    male = y > (y.max() + y.min()) / 2
-    parent = out["model"].astype(str)
+    at = {g.upper(): i for i, g in enumerate(symbols(data.features))}
     found = []
-    for model in sorted(set(parent)):
-        rows = np.flatnonzero(parent == model)
-        share = male[rows].mean()
-        if 0 < share < 1 and len(rows) > 2:
-            few = rows[male[rows] != (share > 0.5)]
-            found += [(int(i), "RPS4Y1 unlike the other samples of its model: another line?") for i in few]
+    for names, what in ((Y_GENES, "genes of the Y chromosome"), (("XIST",), "XIST")):
+        rows = [at[g] for g in names if g in at]
+        there = levels[rows].mean(axis=0) if rows else np.empty(0)
+        if not there.size or not np.isfinite(there).all() or np.ptp(there) < APART:
+            continue
+        high = there > (there.max() + there.min()) / 2
+        model = out["model"].astype(str)
+        share = {m: float(high[np.flatnonzero(model == m)].mean()) for m in sorted(set(model))}
+        for m, part in share.items():
+            own = np.flatnonzero(model == m)
+            if 0 < part < 1 and len(own) > 2:
+                few = own[high[own] != (part > 0.5)]
+                found += [(int(i), f"{what} unlike the other samples of its model: another line?") for i in few]
+        parent = {} if models is None else dict(zip(models["model"], models["parent"], strict=True))
+        for m, p in parent.items():
+            if {share.get(str(m), 0.5), share.get(str(p), 0.5)} == {0.0, 1.0}:
+                text = f"{what} unlike its parent {p}: another line" + (
+                    ", or a lost Y chromosome?" if names is Y_GENES and not share[str(m)] else "?"
+                )
+                found += [(int(i), text) for i in np.flatnonzero(model == m)]
     return found

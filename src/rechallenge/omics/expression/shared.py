@@ -1,13 +1,9 @@
-"""What resistant lines share, and what a treatment moves back.
+"""What resistant lines share.
 
 Two lines compared with the same parental samples overlap by chance far more than independence says: a parental sample
 that is low by chance makes a gene look up in both. So genes are called shared by an intersection-union test (a gene is
 as significant as in the line where it is least), which holds whatever the lines have in common, and the number of
 genes expected to overlap is given both for independent lines and for lines that share their control.
-
-A resistant line before treatment is the control of the treatment and one side of the resistance contrast, so its own
-noise looks like reversal. Per gene the intersection-union test holds all the same; the connectivity score is taken
-after the correlation that the design alone induces has been removed.
 
 Source of the intersection-union test: Berger 1982 (doi:10.1080/00401706.1982.10487790).
 """
@@ -22,8 +18,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge.analysis import analysis
+from rechallenge.contrasts import VEHICLE
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.expression.design import COMBINATION, RESISTANCE, TREATMENT
+from rechallenge.omics.expression.design import RESISTANCE, stage_number
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -46,14 +43,6 @@ OVERLAP = (
     "layer", "contrast_a", "contrast_b", "direction", "n_features", "n_a", "n_b", "observed", "expected_independent",
     "expected_shared_control", "correlation_by_design",
 )  # fmt: skip
-REVERSAL = (
-    "dataset", "layer", "resistance", "treatment", "feature", "gene", "log2fc_resistance", "log2fc_treatment",
-    "moved_back", "p_value", "q_value", "n", "status",
-)  # fmt: skip
-CONNECTIVITY = (
-    "dataset", "layer", "resistance", "treatment", "n_features", "correlation", "correlation_by_design", "score",
-    "p_value", "n_permutations", "status", "reason",
-)  # fmt: skip
 
 
 def one_sided(table: pd.DataFrame) -> tuple[Floats, Floats]:
@@ -63,13 +52,16 @@ def one_sided(table: pd.DataFrame) -> tuple[Floats, Floats]:
 
 
 def own_lines(table: pd.DataFrame) -> pd.DataFrame:
-    """One contrast per data set, layer and resistant model: the line as it is, not under a treatment (such a contrast
-    has a longer name), and of several stages the last."""
-    names = table[["dataset", "layer", "model", "contrast"]].drop_duplicates()
-    names = names.assign(length=names["contrast"].str.len())
-    names = names.sort_values(["length", "contrast"], ascending=[True, False], kind="mergesort")
-    shortest = names.groupby(["dataset", "layer", "model"])["length"].transform("min")
-    kept = names[names["length"] == shortest].drop_duplicates(["dataset", "layer", "model"])
+    """One contrast per data set, layer and resistant model: the line as it is, else under the first of its treatments;
+    of several stages the last (a line without a stage is beyond all of them)."""
+    where = ["dataset", "layer", "model"]
+    names = table[[*where, "contrast", "treatment", "stage"]].drop_duplicates()
+    names["_given"] = names["treatment"] != VEHICLE
+    names["_stage"] = [stage_number(str(s)) if s else np.inf for s in names["stage"].fillna("")]
+    order = names.sort_values(
+        ["_given", "treatment", "_stage", "contrast"], ascending=[True, True, False, True], kind="mergesort"
+    )
+    kept = order.drop_duplicates(where)
     return table.merge(kept[["dataset", "layer", "contrast"]], on=["dataset", "layer", "contrast"], how="inner")
 
 
@@ -129,7 +121,7 @@ def _overlap(
     one, two = (part[(part["dataset"] == d) & (part["contrast"] == c)].set_index("feature") for d, c in (a, b))
     common = one.index.intersection(two.index)
     one, two = one.loc[common], two.loc[common]
-    rho = design_correlation(one, two, a, b)
+    rho = design_correlation(one, two)
     rows = []
     for sign, word in ((1, "up"), (-1, "down")):
         called = [(t["q_value"] < alpha) & (sign * t["log2fc"] >= fold) for t in (one, two)]
@@ -141,14 +133,22 @@ def _overlap(
     return rows
 
 
-def design_correlation(one: pd.DataFrame, two: pd.DataFrame, a: tuple[str, str], b: tuple[str, str]) -> float:
+def control(line: pd.DataFrame) -> tuple[str, ...]:
+    """The samples that a contrast is made against: data set, model, treatment, stage."""
+    return tuple(str(line[c].iloc[0]) for c in ("dataset", "against", "against_treatment", "against_stage"))
+
+
+def control_share(line: pd.DataFrame) -> float:
+    """How much of a contrast's noise comes from its control, as a correlation with it; 0 where sizes are not known."""
+    n, n0 = float(line["n_test"].median()), float(line["n_reference"].median())
+    return float(np.sqrt(n / (n + n0))) if n > 0 and n0 > 0 else 0.0
+
+
+def design_correlation(one: pd.DataFrame, two: pd.DataFrame) -> float:
     """Correlation of two estimates that share their control, from the numbers of samples; 0 where they share none."""
-    if not len(one) or a[0] != b[0] or a[1].split(" vs ")[-1] != b[1].split(" vs ")[-1]:
+    if not len(one) or control(one) != control(two):
         return 0.0
-    n1, n2, n0 = (float(v.median()) for v in (one["n_test"], two["n_test"], one["n_reference"]))
-    if not (n1 > 0 and n2 > 0 and n0 > 0):
-        return 0.0
-    return float((1 / n0) / np.sqrt((1 / n1 + 1 / n0) * (1 / n2 + 1 / n0)))
+    return control_share(one) * control_share(two)
 
 
 def _both(share_a: float, share_b: float, rho: float) -> float:
@@ -157,79 +157,3 @@ def _both(share_a: float, share_b: float, rho: float) -> float:
         return share_a * share_b
     limits = [stats.norm.isf(share_a), stats.norm.isf(share_b)]
     return float(stats.multivariate_normal([0, 0], [[1, rho], [rho, 1]]).cdf([-limits[0], -limits[1]]))
-
-
-@analysis(
-    title="Genes that a treatment moves back",
-    gives=("reversal", "connectivity"),
-    reference=BERGER,
-    methods="Features that resistance moved one way and a treatment of the resistant line the other were found by an "
-    f"intersection-union test ({BERGER}); the connectivity score is minus the rank correlation of both contrasts after "
-    "removing the correlation that their shared samples alone induce, with {n_permutations} permutations of features.",
-)
-def reversal(differential: pd.DataFrame, *, n_permutations: int = 2000, seed: int = 0) -> dict[str, pd.DataFrame]:
-    """`reversal`: one row per feature, resistant line and treatment of it (`REVERSAL`; `moved_back` is the share of the
-    resistance effect that the treatment takes back, nan where that effect is not shown). `connectivity`: one row per
-    line and treatment (`CONNECTIVITY`; score +1 full reversal, -1 the same again). Features are not independent, so the
-    permutation p is a guide, which `reason` says. Raises NotApplicable without a treated resistant line.
-    """
-    table = differential[differential["p_value"].notna()]
-    gene_tables, scores = [], []
-    rng = np.random.default_rng(seed)
-    for (dataset, layer), part in table.groupby(["dataset", "layer"], sort=True):
-        lines = own_lines(part[part["kind"] == RESISTANCE])
-        treated = part[part["kind"].isin([TREATMENT, COMBINATION])]
-        for name, line in lines.groupby("contrast", sort=True):
-            model = str(line["model"].iloc[0])
-            for what, given in treated[treated["model"] == model].groupby("contrast", sort=True):
-                one, two = line.set_index("feature"), given.set_index("feature")
-                common = one.index.intersection(two.index)
-                if len(common) < 3:
-                    continue
-                one, two = one.loc[common], two.loc[common]
-                key = (str(dataset), str(layer), str(name), str(what))
-                gene_tables.append(_reversed(one, two, key))
-                scores.append(_connectivity(one, two, key, n_permutations, rng))
-    if not gene_tables:
-        raise NotApplicable("no resistant line was treated in the same data set")
-    return {
-        "reversal": pd.concat(gene_tables, ignore_index=True).reindex(columns=list(REVERSAL)),
-        "connectivity": pd.DataFrame(scores, columns=list(CONNECTIVITY)),
-    }
-
-
-def _reversed(one: pd.DataFrame, two: pd.DataFrame, key: tuple[str, str, str, str]) -> pd.DataFrame:
-    (up1, down1), (up2, down2) = one_sided(one), one_sided(two)
-    p = np.minimum(1.0, 2 * np.minimum(np.maximum(up1, down2), np.maximum(down1, up2)))
-    out = pd.DataFrame({"feature": one.index, "gene": one["gene"].to_numpy()})
-    out["dataset"], out["layer"], out["resistance"], out["treatment"] = key
-    a, b = one["log2fc"].to_numpy(dtype=float), two["log2fc"].to_numpy(dtype=float)
-    out["log2fc_resistance"], out["log2fc_treatment"] = a, b
-    shown = one["p_value"].to_numpy(dtype=float) < 0.05
-    with np.errstate(invalid="ignore", divide="ignore"):
-        out["moved_back"] = np.where(shown, -b / a, np.nan)
-    out["p_value"], out["q_value"] = p, bh(p)
-    out["n"] = (one["n"].to_numpy(dtype=float) + two["n"].to_numpy(dtype=float)) - two["n_reference"].to_numpy(
-        dtype=float
-    )
-    out["status"] = "estimated"
-    return out
-
-
-def _connectivity(
-    one: pd.DataFrame, two: pd.DataFrame, key: tuple[str, str, str, str], n_permutations: int, rng: np.random.Generator
-) -> tuple[object, ...]:
-    z = [stats.norm.ppf(stats.rankdata(t["statistic"]) / (len(t) + 1)) for t in (one, two)]
-    n1, n0, n2 = (float(v.median()) for v in (one["n_test"], one["n_reference"], two["n_test"]))
-    # the resistant line without treatment is +1 in the first contrast and -1 in the second
-    rho = -(1 / n1) / np.sqrt((1 / n1 + 1 / n0) * (1 / n2 + 1 / n1)) if min(n0, n1, n2) > 0 else 0.0
-    r = float(np.corrcoef(z[0], z[1])[0, 1])
-    rest = (z[1] - rho * z[0]) / np.sqrt(1 - rho**2)
-    score = -float(np.corrcoef(z[0], rest)[0, 1])
-    m = len(rest)
-    first = (z[0] - z[0].mean()) / z[0].std()
-    second = (rest - rest.mean()) / rest.std()
-    null = np.array([first @ second[rng.permutation(m)] / m for _ in range(n_permutations)])
-    p = (float(np.sum(np.abs(null) >= abs(score))) + 1) / (n_permutations + 1)
-    why = "features are not independent: the permutation p is too small where they move together"
-    return (*key, m, r, rho, score, p, n_permutations, "estimated", why)

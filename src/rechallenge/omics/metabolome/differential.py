@@ -17,8 +17,8 @@ from rechallenge.tables.contract import source_rows
 
 COLUMNS = (
     "dataset", "contrast", "feature", "log2fc", "se", "statistic", "p_value", "q_value", "layer", "kind", "model",
-    "treatment", "ci_low", "ci_high", "df", "n", "n_group", "n_reference", "level", "design", "direction", "status",
-    "reason", "source_table", "source_rows",
+    "treatment", "stage", "against", "against_treatment", "against_stage", "ci_low", "ci_high", "df", "n", "n_group",
+    "n_reference", "level", "design", "direction", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 
 

@@ -17,11 +17,11 @@ from rechallenge.omics.modules.contract import FULL, links
 from rechallenge.stats.multiplicity import bh
 
 MCODE = "doi:10.1186/1471-2105-4-2"
-LOUVAIN = "doi:10.1088/1742-5468/2008/10/P10008"
+LEIDEN = "doi:10.1038/s41598-019-41695-z"
 STRING = "doi:10.1093/nar/gkac1000"
 #: contrasts that speak of resistance: the study's own, and those that others analysed
 KINDS = ("resistance", "analysed elsewhere")
-COMMUNITY, CORE = "community (Louvain)", "dense core (MCODE-like)"
+COMMUNITY, CORE = "community (Leiden)", "dense core (MCODE-like)"
 OWN, INSTALLED = "interactions", "string_links"
 KEY = ("dataset", "layer", "contrast", "kind", "model")
 #: genes of like degree that a random gene is drawn from, at least
@@ -52,7 +52,7 @@ def _methods(result: dict[str, pd.DataFrame], alpha: float, fold: float, at_most
         f"Genes called in resistance (q < {alpha:g}, |log2 fold change| >= {fold:g}; at most {at_most}, the surest) "
         f"were joined by {source} with a score of at least {score:g}. Their number of links was compared with that of "
         f"{n_permutations:,} random sets of tested genes with like numbers of partners. Communities were found by the "
-        f"Louvain method ({LOUVAIN}; resolution {resolution:g}), dense cores after Bader and Hogue ({MCODE}; weight "
+        f"Leiden method ({LEIDEN}; resolution {resolution:g}), dense cores after Bader and Hogue ({MCODE}; weight "
         f"cut-off {cutoff:g}, two links or more, no fluff); the score of a module is its density times its genes."
     )
 
@@ -99,7 +99,7 @@ def tested_genes(part: pd.DataFrame) -> pd.DataFrame:
 @analysis(
     title="Modules of interacting genes",
     gives=("modules", "module_connectedness", "module_genes", "module_links"),
-    reference=(MCODE, LOUVAIN),
+    reference=(MCODE, LEIDEN),
     methods=_methods,
 )
 def modules(

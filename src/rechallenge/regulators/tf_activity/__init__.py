@@ -20,15 +20,18 @@ from rechallenge.regulators.tf_activity.activity import (
     ulm,
 )
 from rechallenge.regulators.tf_activity.control import regulator_claims, regulator_table, regulators
+from rechallenge.regulators.tf_activity.hints import hint_claims, regulator_hints
 
 __all__ = [
     "REGULONS",
     "calibrated",
     "edges",
+    "hint_claims",
     "network",
     "permuted",
     "ranking",
     "regulator_claims",
+    "regulator_hints",
     "regulator_table",
     "regulators",
     "tf_activities",

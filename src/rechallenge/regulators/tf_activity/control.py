@@ -5,11 +5,16 @@ supported where its activity moved, and its own transcript changed, in the direc
 gene, all in one and the same contrast: by an intersection-union test the p-value is the largest of the three (Berger
 1982, doi:10.1080/00401706.1982.10487790). What was not measured is called so and supports nothing. An association it
 remains: a factor can act without a change of its own, and what changes with a gene need not control it.
+
+Beside the three stands what the bench measured, each under its own name and each possibly not measured: the factor's
+protein, ChIP at the gene, the reporter of its promoter and whether it needs the site; and, as a hint from tables of
+knowledge, by whom the factor is modified. They change no p-value; a factor that ChIP or a reporter asked about is a
+candidate even where no edge is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,19 +23,24 @@ import pandas as pd
 from rechallenge.analysis import analysis, claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.faults import NotApplicable
-from rechallenge.regulators.tf_activity.activity import edges
+from rechallenge.regulators.tf_activity import bench
+from rechallenge.regulators.tf_activity.activity import STARTER, edges
+from rechallenge.regulators.tf_activity.bench import AGAINST, KNOWN, NO, UNKNOWN, YES
 from rechallenge.report.words import equals, number
 from rechallenge.stats.multiplicity import bh
 
 BERGER = "doi:10.1080/00401706.1982.10487790"
-YES, AGAINST, NO, UNKNOWN = "yes", "opposite", "no change shown", "not measured"
 SUPPORTED, PART, UNSUPPORTED, OPEN = "supported", "in part", "not supported", "not measured"
+HINT = "hint from knowledge"
+#: columns of the figure
+SHOWN = ["edge", "motif", "activity", "own change", "protein", "ChIP", "reporter", "needs site", "modification"]
 KEYS = ["dataset", "contrast", "kind", "model"]
 COLUMNS = (
-    *KEYS, "gene", "chosen", "gene_log2fc", "gene_p_value", "gene_q_value", "tf", "edge", "edge_source", "motif",
+    *KEYS, "gene", "chosen", "gene_log2fc", "gene_p_value", "gene_q_value", "tf", "edge", "edge_source", "edge_basis",
+    "motif",
     "motif_p_any", "activity", "activity_z", "activity_p_value", "activity_q_value", "own_change", "own_log2fc",
-    "own_p_value", "own_q_value", "p_value", "q_value", "n", "direction", "verdict", "status", "reason", "source_table",
-    "source_rows",
+    "own_p_value", "own_q_value", *bench.COLUMNS, "p_value", "q_value", "n", "direction", "verdict", "status", "reason",
+    "source_table", "source_rows",
 )  # fmt: skip
 
 
@@ -50,6 +60,8 @@ def regulators(
     motifs: pd.DataFrame | None = None,
     shared_genes: pd.DataFrame | None = None,
     regulons: pd.DataFrame | None = None,
+    comparisons: pd.DataFrame | None = None,
+    reporter: pd.DataFrame | None = None,
     *,
     genes: Sequence[str] = (),
     most_genes: int = 10,
@@ -58,11 +70,15 @@ def regulators(
     """One row per contrast of transcripts, gene and candidate factor: `COLUMNS`.
 
     `genes` are those asked for; without them, at most `most_genes` that resistant lines share, else that changed most
-    surely in resistance (`chosen` says which). `edge` is +1 or -1 where a regulon has it, `motif` what `motifs` says of
+    surely in resistance (`chosen` says which). `edge` is +1 or -1 where a regulon has it and
+    `edge_basis` what a published study's edge rests on, `motif` what `motifs` says of
     the factor there. `activity` and `own_change` are `yes` (q < `alpha`, in the direction that explains the gene),
     `opposite`, `no change shown` or `not measured`; an edge that represses turns the direction, a motif alone is taken
-    to activate. `p_value` is the largest of the three where all agree in sign, else 1; missing where one of them was
-    not measured. Raises NotApplicable where no gene or no candidate is there.
+    to activate. `protein` says the same of the factor's protein, `chip` of its antibody against IgG at the gene,
+    `reporter` of the promoter's response to it, `site` whether that needs the mutated site (`yes`), each with its
+    sentence; `ptm` is `known` or `unknown`. `p_value` is the largest of the three where all agree in sign, else 1;
+    missing where one of them was not measured. `verdict` is supported by these three, in part where one of them or of
+    ChIP and the reporter speaks for it and none against. Raises NotApplicable where no gene or no candidate is there.
     """
     table = differential[(differential["layer"] == "rna") & differential["p_value"].notna()]
     table = table[table["gene"].fillna("").astype(str) != ""]
@@ -71,14 +87,20 @@ def regulators(
         raise NotApplicable("no gene changed with resistance and none was asked for")
     if (table["kind"] == "resistance").any():
         table = table[table["kind"] == "resistance"]
-    possible = _candidates(edges(regulons), motifs, wanted)
+    proteins = differential[(differential["layer"] == "protein") & differential["p_value"].notna()]
+    seen = bench.Bench(proteins, comparisons, reporter, alpha)
+    possible = _candidates(edges(regulons), motifs, wanted, seen)
     rows: list[dict[str, Any]] = []
     for key, part in table.groupby(KEYS, sort=True, dropna=False):
         order = part.sort_values(["gene", "p_value", "feature"], kind="mergesort").drop_duplicates("gene")
         at = order.set_index("gene")
         active = _activities(tf_activity, key)
         mine: list[dict[str, Any]] = _records(possible[possible["gene"].isin(at.index)])
-        rows += [{**dict(zip(KEYS, key, strict=True)), **row, **_one(row, at, active, alpha)} for row in mine]
+        where = dict(zip(KEYS, key, strict=True))
+        for row in mine:
+            sign = float(np.sign(at.loc[row["gene"], "log2fc"])) * (-1.0 if row["edge"] < 0 else 1.0)
+            more = seen.of(row["gene"], row["tf"], where, sign, row["edge"])
+            rows.append({**where, **row, **_one(row, at, active, alpha), **more})
     if not rows:
         raise NotApplicable(
             f"no factor with an edge or a motif is known for {', '.join(wanted)}: rechallenge knowledge fetch "
@@ -115,10 +137,17 @@ def _wanted(
     return list(dict.fromkeys(own["gene"]))[:most], f"at most {most} that changed most surely in resistance"
 
 
-def _candidates(known: pd.DataFrame, motifs: pd.DataFrame | None, genes: list[str]) -> pd.DataFrame:
-    """Gene, factor, edge (nan: none known) with its source, what the promoter says of its motif."""
+def _candidates(known: pd.DataFrame, motifs: pd.DataFrame | None, genes: list[str], seen: bench.Bench) -> pd.DataFrame:
+    """Gene, factor, edge (nan: none known) with its source, what the promoter says of its motif. Pairs that the
+    bench asked about (`seen`) are candidates too."""
     found = known[known["target"].isin(genes)].rename(columns={"target": "gene", "regulons": "edge_source"})
     found = found.assign(edge=np.sign(found["weight"]))[["gene", "tf", "edge", "edge_source"]]
+    factors = set(known["tf"]) | (set() if motifs is None else {t.upper() for t in motifs["tf"].fillna("")})
+    more = sorted({(g, t) for g, t in seen.pairs(factors) if g in genes and g != t})
+    extra = pd.DataFrame(more, columns=["gene", "tf"]).merge(found[["gene", "tf"]], how="left", indicator=True)
+    extra = extra[extra["_merge"] == "left_only"].drop(columns="_merge").assign(edge=np.nan, edge_source="")
+    bare = set(zip(extra["gene"], extra["tf"], strict=True))
+    found = pd.concat([t for t in (found, extra) if len(t)] or [found], ignore_index=True)
     scanned: set[str] = set()
     if motifs is not None and len(motifs):
         hits = motifs[motifs["gene"].isin(genes) & motifs["tf"].fillna("").ne("")]
@@ -131,12 +160,17 @@ def _candidates(known: pd.DataFrame, motifs: pd.DataFrame | None, genes: list[st
         # a motif that chance gives makes no candidate; it is shown where an edge makes one
         best = best[(best["motif"] == "rarer than chance") | best["tf"].isin(found["tf"])]
         found = found.merge(best, on=["gene", "tf"], how="outer")
-        found = found[found["edge"].notna() | (found["motif"] == "rarer than chance")]
+        measured = np.array([(g, t) in bare for g, t in zip(found["gene"], found["tf"], strict=True)], dtype=bool)
+        found = found[found["edge"].notna() | (found["motif"] == "rarer than chance") | measured]
     else:
         found = found.assign(motif=None, motif_p_any=np.nan)
     without = found["gene"].map(lambda g: "no hit" if g in scanned else UNKNOWN)
     found["motif"] = found["motif"].astype(object).where(found["motif"].notna(), without)
     found["edge_source"] = found["edge_source"].fillna("")
+    rests = bench.edge_bases()
+    built = [s == STARTER for s in found["edge_source"]]
+    pairs = zip(found["tf"], found["gene"], built, strict=True)
+    found["edge_basis"] = [rests.get((t, g), "") if own else "" for t, g, own in pairs]
     return found[found["gene"] != found["tf"]].sort_values(["gene", "tf"], kind="mergesort", ignore_index=True)
 
 
@@ -187,7 +221,7 @@ def _one(row: dict[str, Any], at: pd.DataFrame, active: pd.DataFrame, alpha: flo
 def _verdict(row: dict[str, Any], alpha: float) -> str:
     if row["status"] == "estimated" and row["q_value"] < alpha:
         return SUPPORTED
-    seen = {row["activity"], row["own_change"]}
+    seen = {row[c] for c in ("activity", "own_change", "chip", "reporter")}
     if YES in seen and AGAINST not in seen:
         return PART
     return OPEN if seen == {UNKNOWN} else UNSUPPORTED
@@ -201,7 +235,8 @@ def regulator_claims(regulators: pd.DataFrame) -> pd.DataFrame:
     for row in kept.to_dict("records"):
         tested = row["status"] == "estimated"
         edge = "no edge known" if np.isnan(row["edge"]) else "activates it" if row["edge"] > 0 else "represses it"
-        source = f" ({row['edge_source']})" if row["edge_source"] else ""
+        rests = f": {row['edge_basis']}" if row["edge_basis"] else ""
+        source = f" ({row['edge_source']}{rests})" if row["edge_source"] else ""
         activity = row["activity"] + ("" if np.isnan(row["activity_z"]) else f" (z {number(row['activity_z'])})")
         own = row["own_change"] + ("" if np.isnan(row["own_log2fc"]) else f" (log2 {number(row['own_log2fc'])})")
         test = f"; {equals('p', row['p_value'])}, {equals('q', row['q_value'])}, n = {row['n']:g}" if tested else ""
@@ -220,10 +255,23 @@ def regulator_claims(regulators: pd.DataFrame) -> pd.DataFrame:
                 "analysis": "regulators",
                 "claim": f"{row['tf']} as a regulator of {row['gene']} (log2 {number(row['gene_log2fc'])}) in "
                 f"{row['contrast']}: {row['verdict']}. Edge: {edge}{source}; motif: {row['motif']}; "
-                f"activity: {activity}; own change: {own}{test}.",
+                f"activity: {activity}; own change: {own}{test}{_bench(row)}.",
             }
         )
     return claim_table(rows)
+
+
+def _bench(row: Mapping[Any, Any]) -> str:
+    """What the bench and the tables of knowledge add, each with what was measured or that nothing was."""
+    parts = [f"; its protein: {row['protein']}"]
+    if np.isfinite(row["protein_log2fc"]):
+        parts[0] += f" (log2 {number(row['protein_log2fc'])}, {equals('q', row['protein_q_value'])})"
+    for name, what in (("chip", "ChIP"), ("reporter", "reporter"), ("site", "needs the site")):
+        parts.append(f"; {what}: {row[name]}" + (f" ({row[f'{name}_said']})" if row[f"{name}_said"] else ""))
+    if row["ptm"] == KNOWN:
+        level = ", so that its level need not change" if row["own_change"] == NO else ""
+        parts.append(f"; modification (knowledge, not measured here): {row['ptm_said']}{level}")
+    return "".join(parts)
 
 
 def _cells(data: pd.DataFrame) -> Iterator[dict[str, str]]:
@@ -232,6 +280,8 @@ def _cells(data: pd.DataFrame) -> Iterator[dict[str, str]]:
         motif = {"rarer than chance": YES, UNKNOWN: UNKNOWN}.get(row["motif"], NO)
         for what, value in (
             ("edge", edge), ("motif", motif), ("activity", row["activity"]), ("own change", row["own_change"]),
+            ("protein", row["protein"]), ("ChIP", row["chip"]), ("reporter", row["reporter"]),
+            ("needs site", row["site"]), ("modification", HINT if row["ptm"] == KNOWN else UNKNOWN),
         ):  # fmt: skip
             yield {"panel": row["panel"], "tf": row["tf"], "what": what, "value": value, "verdict": row["verdict"]}
 
@@ -239,7 +289,8 @@ def _cells(data: pd.DataFrame) -> Iterator[dict[str, str]]:
 @figure(
     title="Regulators of changed genes",
     caption="What speaks for each transcription factor as a regulator of a gene: a curated edge, a motif rarer than "
-    "chance, activity and own change in the direction that explains the gene. White: not known or not measured. "
+    "chance, activity, own change and protein in the direction that explains the gene, binding by ChIP, a reporter "
+    "that follows it and needs its site, and, as knowledge alone, who modifies it. White: not known or not measured. "
     "At most six genes in one contrast, and ten factors each, the best supported.",
 )
 def regulator_table(regulators: pd.DataFrame) -> Any:
@@ -255,18 +306,18 @@ def regulator_table(regulators: pd.DataFrame) -> Any:
     panels = data.assign(_r=data["verdict"].ne(SUPPORTED)).sort_values("_r", kind="mergesort")
     data = data[data["panel"].isin(panels["panel"].unique()[:6])].groupby("panel", sort=False).head(10)
     cells = pd.DataFrame(_cells(data))
-    values = [YES, NO, AGAINST, UNKNOWN]
+    values = [YES, NO, AGAINST, HINT, UNKNOWN]
     chart = (
         alt.Chart(cells)
         .mark_rect(stroke="#999999", strokeWidth=0.4)
         .encode(
-            alt.X("what:N", title=None, sort=["edge", "motif", "activity", "own change"],
+            alt.X("what:N", title=None, sort=SHOWN,
                   axis=alt.Axis(labelAngle=-40)),
             alt.Y("tf:N", title=None, sort=None),
             alt.Color("value:N", title=None,
-                      scale=alt.Scale(domain=values, range=["#009E73", "#DDDDDD", "#D55E00", "#FFFFFF"])),
+                      scale=alt.Scale(domain=values, range=["#009E73", "#DDDDDD", "#D55E00", "#56B4E9", "#FFFFFF"])),
             tooltip=["tf:N", "what:N", "value:N", "verdict:N"],
         )
-        .properties(width=90, height=alt.Step(10))
+        .properties(width=alt.Step(12), height=alt.Step(10))
     )  # fmt: skip
     return sized(facets(chart, cells, "panel", columns=3, independent_y=True), DOUBLE)

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, stats
+from scipy.linalg import null_space
 
 from rechallenge.stats.counts import dispersion, glm
 from rechallenge.stats.counts.dispersion import Dispersions
@@ -135,22 +136,30 @@ def wald(fit: CountFit, contrast: ArrayLike, alpha: float = 0.1) -> CountTest:
 
 
 def likelihood_ratio(fit: CountFit, without: ArrayLike, alpha: float = 0.1) -> CountTest:
-    """Likelihood-ratio test of the design against the design without the columns ``without`` (positions).
+    """Likelihood-ratio test of the design against a smaller one.
 
-    Where one column is dropped, ``effect`` and ``se`` are its own.
+    ``without`` names the columns that are dropped (positions [k]), or holds the contrasts [p, k] of the coefficients
+    that are all zero in the smaller design (equal group means: differences of their columns). Where one column or
+    contrast is dropped, ``effect`` and ``se`` are its own. Raises ValueError for contrasts that depend on each other.
     """
-    drop = np.atleast_1d(np.asarray(without, int))
-    x = np.delete(fit.design, drop, axis=1)
+    given = np.asarray(without)
+    c = np.asarray(given, np.float64) if given.ndim == 2 else np.eye(fit.design.shape[1])[:, np.atleast_1d(given)]
+    df = c.shape[1]
+    if np.linalg.matrix_rank(c) < df:
+        raise ValueError("the contrasts depend on each other")
+    if given.ndim == 2:
+        x = fit.design @ null_space(c.T)
+    else:
+        x = np.delete(fit.design, np.atleast_1d(given), axis=1)
     reduced = glm.fit(fit.counts[fit.used], x, fit.sizes, fit.dispersion[fit.used])
     statistic = np.full(len(fit.counts), np.nan)
     statistic[fit.used] = np.maximum(2 * (fit.log_likelihood[fit.used] - reduced.log_likelihood), 0.0)
-    df = fit.design.shape[1] - x.shape[1]
     p = np.where(fit.used & ~fit.outlier, stats.chi2.sf(statistic, df), np.nan)
     q, filtered, threshold = filter_and_adjust(p, fit.base_mean, alpha)
-    one = drop.size == 1
-    nothing = np.full(len(p), np.nan)
-    effect = fit.coef[:, drop[0]] / LN2 if one else nothing
-    se = np.sqrt(fit.cov[:, drop[0], drop[0]]) / LN2 if one else nothing
+    effect = se = np.full(len(p), np.nan)
+    if df == 1:
+        effect = fit.coef @ c[:, 0] / LN2
+        se = np.sqrt(np.einsum("p,fpq,q->f", c[:, 0], fit.cov, c[:, 0])) / LN2
     return CountTest(effect, se, statistic, df, p, q, filtered, threshold)
 
 
