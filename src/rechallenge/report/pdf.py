@@ -33,15 +33,16 @@ def stable_pdf(pdf: bytes) -> bytes:
 
     trailer = trailer[: trailer.index(b"startxref")]
     visit(trailer)
-    out, places = pdf[: offsets[0]], []
+    parts, places, length = [pdf[: offsets[0]]], [], offsets[0]
     for old, new in numbers.items():
         head, mark, stream = bodies[old].partition(b"\nstream\n")
-        places.append(len(out))
-        out += b"%d 0 obj" % new + renamed(head) + mark + stream
+        places.append(length)
+        parts.append(b"%d 0 obj" % new + renamed(head) + mark + stream)
+        length += len(parts[-1])
     rows = b"".join(b"%010d 00000 n \n" % p for p in places)
     trailer = re.sub(rb"/Size \d+", b"/Size %d" % (len(places) + 1), renamed(trailer))
     xref = b"xref\n0 %d\n0000000000 65535 f \n" % (len(places) + 1) + rows + b"trailer" + trailer
-    return out + xref + b"startxref\n%d\n%%%%EOF\n" % len(out)
+    return b"".join(parts) + xref + b"startxref\n%d\n%%%%EOF\n" % length
 
 
 def _by_name(line: Any) -> tuple[int, bytes]:

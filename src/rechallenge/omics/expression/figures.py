@@ -14,8 +14,8 @@ from rechallenge.omics.expression.samples import informative
 
 #: contrasts drawn at most, resistance first; genes named in each; genes of a heat map
 CONTRASTS, NAMED, ROWS = 6, 10, 40
-#: features drawn without a call, thinned evenly over their rank so that a page stays light
-DRAWN = 1500
+#: features drawn without a call and with one, thinned evenly over their rank so that a page stays light
+DRAWN, DRAWN_CALLED = 700, 1200
 CALLED, FOLD = 0.05, 1.0
 
 
@@ -27,7 +27,8 @@ def _shown(table: pd.DataFrame) -> list[tuple[str, str]]:
 
 
 def _points(table: pd.DataFrame) -> pd.DataFrame:
-    """Every called feature of the contrasts shown and an even sample of the rest, with the strongest named."""
+    """The called features of the contrasts shown (the strongest and an even sample of many) and an even sample of the
+    rest."""
     several = len(set(table["dataset"])) > 1
     parts = []
     for dataset, contrast in _shown(table):
@@ -37,13 +38,18 @@ def _points(table: pd.DataFrame) -> pd.DataFrame:
         called = (part["q_value"] < CALLED) & (part["log2fc"].abs() >= FOLD)
         part["call"] = np.select([called & (part["log2fc"] > 0), called], ["higher", "lower"], "not called")
         part["strength"] = -np.log10(np.maximum(part["p_value"], 1e-300))
-        rest = part[~called].sort_values(["strength", "feature"])
-        step = max(1, len(rest) // DRAWN)
-        chosen = pd.concat([rest.iloc[::step], part[called]])
+        rest = _even(part[~called], DRAWN)
+        top = part[called].nlargest(8 * NAMED, "strength")
+        chosen = pd.concat([rest, _even(part[called].drop(top.index), DRAWN_CALLED), top])
         chosen["panel"] = f"{contrast} ({dataset})" if several else contrast
         parts.append(chosen)
     columns = ["panel", "feature", "gene", "log2fc", "level", "strength", "p_value", "q_value", "call"]
     return pd.concat(parts, ignore_index=True)[columns] if parts else pd.DataFrame(columns=columns)
+
+
+def _even(part: pd.DataFrame, most: int) -> pd.DataFrame:
+    """About `most` rows, evenly over their rank by p."""
+    return part.sort_values(["strength", "feature"]).iloc[:: max(1, -(-len(part) // most))]
 
 
 def _named(data: pd.DataFrame, x: str, y: str) -> list[str]:
@@ -87,7 +93,7 @@ def _scatter(data: pd.DataFrame, x: Any, y: Any) -> Any:
 @figure(
     title="Volcano plots",
     caption="Log2 fold change against -log10 p, resistance first, at most six contrasts. Coloured: q < 0.05 and at "
-    "least twofold; the surest are named, ten at most and as far as there is room. Of the others an even "
+    "least twofold; the surest are named, ten at most and as far as there is room. Of many features an even "
     "sample over p is drawn.",
 )
 def volcano(differential: pd.DataFrame) -> Any:
