@@ -200,7 +200,9 @@ def test_metabolites_are_those_of_the_model(shared: Path) -> None:
     for row in read("metabolites"):
         of = [m for i in re.findall(r"MAM\d{5}", row["source"]) for m in model[i]]
         for column, theirs in (("hmdb", "metHMDBID"), ("kegg", "metKEGGID"), ("chebi", "metChEBIID")):
-            assert set(filter(None, row[column].split("|"))) == {x for m in of for x in m[theirs].split(";") if x}
+            assert set(filter(None, row[column].split("|"))) == {
+                x.strip() for m in of for x in m[theirs].split(";") if x.strip()
+            }
     listed = {(fold(r["name"]), r["metabolite"]) for r in read("metabolite_synonyms")}
     for row in read("metabolite_synonyms"):
         if found := re.search(r"MAM\d{5}", row["source"]):
