@@ -257,6 +257,47 @@ def test_claims_and_figures(result: pd.DataFrame, compared: pd.DataFrame) -> Non
     assert not routes.set_index(["metabolite", "isotopologue"]).loc[("sorbitol", "M+6"), "measured"]
 
 
+def test_enzymes_of_the_labelled_steps(compared: pd.DataFrame) -> None:
+    out = check(findings.tracing_gene_claims(compared)).set_index("entity")
+    assert set(out["entity_type"]) == {"gene"} and set(out["level"]) == {"association"}
+    assert out.loc["LDHA", "direction"] == -1 and "not how fast" in out.loc["LDHA", "claim"]
+    assert "M+3 of lactate" in out.loc["LDHA", "claim"] and out.loc["LDHA", "q_value"] < 0.05
+    assert out.loc["PDHA1", "direction"] == 0 and out.loc["PC", "direction"] == 0
+    raised = compared.assign(direction=1, genes=compared["genes"].replace("LDHA", "GLS, GLS2"))
+    two = check(findings.tracing_gene_claims(raised)).set_index("entity")
+    assert (two.loc[["GLS", "GLS2"], "direction"] == 0).all() and "isozymes" in two.loc["GLS", "claim"]
+    assert two.loc["PC", "direction"] == 1
+    mixed = compared[compared["genes"] == "PC"]
+    other = mixed.assign(metabolite="malate", direction=-1)
+    disagree = check(findings.tracing_gene_claims(pd.concat([mixed.assign(direction=1), other])))
+    assert (disagree["direction"] == 0).all() and disagree["claim"].str.contains("disagree").all()
+
+
+def test_enzymes_of_routes_are_those_of_the_reactions() -> None:
+    """Each makes the metabolite by the table of enzymes, or the label's last common precursor on the way to it."""
+    from rechallenge import knowledge
+
+    table = knowledge.table("enzymes").set_index("gene")
+    upstream = {"PC", "PDHA1", "ACLY", "PHGDH", "GFPT1", "GFPT2", "ALDH18A1", "G6PD", "IDH1", "IDH2"}
+    absent = {"GPD1L", "ALDH18A1"}
+    for route in ROUTES:
+        for gene in route.genes:
+            assert gene in table.index or gene in absent, gene
+            if gene not in upstream | absent:
+                row = table.loc[gene]
+                made = row["products"] + (row["substrates"] if row["reversible"] == "yes" else [])
+                assert route.metabolite in made, (gene, route.metabolite)
+    assert {g for r in ROUTES for g in r.genes} >= {"LDHA", "PC", "PDHA1", "AKR1B1", "SORD", "ASNS", "GLS"}
+
+
+def test_a_lowered_gene_is_compared_with_its_own_control() -> None:
+    table = experiment()
+    line = table[table["model"] == "R"]
+    both = [line.assign(treatment=t, sample=line["sample"] + t) for t in ("siNC", "siLDHA")]
+    out = contrasts.tracing(fractions.isotopologues(pd.concat([table, *both], ignore_index=True)), MODELS)
+    assert "R: siLDHA vs siNC" in set(out["contrast"])
+
+
 def test_hypoxic_fibroblasts_make_less_lactate_of_glucose(shared: Path) -> None:
     """Copeland et al. 2023, eLife: [U-13C]glucose for 72 h; lactate M+3 .63 in 21 % oxygen, .25 in 0.5 %."""
     file = shared / "data" / "metabolism" / "hypoxia_lf" / "mids.tsv.gz"

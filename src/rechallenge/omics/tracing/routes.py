@@ -19,17 +19,49 @@ ROADMAP = "doi:10.1016/j.copbio.2015.02.003"
 
 @dataclass(frozen=True)
 class Route:
-    """A metabolite's isotopologues (mass shifts, summed) that show a pathway for one tracer."""
+    """A metabolite's isotopologues (mass shifts, summed) that show a pathway for one tracer; ``genes`` are the enzymes
+    (or subunits, or isozymes) without which that label does not arise by the route, the last step where it has many."""
 
     tracer: str
     metabolite: str
     shifts: tuple[int, ...]
     pathway: str
     meaning: str
+    genes: tuple[str, ...] = ()
+
+
+#: (tracer, metabolite, shifts) -> enzymes of the step that puts the label there. Isozymes stand together: the label
+#: does not tell them apart. Routes with many steps (glycolysis to pyruvate, a whole turn of the TCA cycle) name none.
+GENES: dict[tuple[str, str, tuple[int, ...]], tuple[str, ...]] = {
+    ("13C U glucose", "lactate", (3,)): ("LDHA",),
+    ("13C U glucose", "alanine", (3,)): ("GPT", "GPT2"),
+    ("13C U glucose", "glycerol-3-phosphate", (3,)): ("GPD1", "GPD1L"),
+    ("13C U glucose", "serine", (3,)): ("PHGDH",),
+    ("13C U glucose", "glycine", (2,)): ("SHMT1", "SHMT2"),
+    ("13C U glucose", "citrate", (2,)): ("PDHA1",),
+    ("13C U glucose", "citrate", (3,)): ("PC",),
+    ("13C U glucose", "malate", (3,)): ("PC",),
+    ("13C U glucose", "aspartate", (3,)): ("PC",),
+    ("13C U glucose", "sorbitol", (6,)): ("AKR1B1",),
+    ("13C U glucose", "fructose", (6,)): ("SORD",),
+    ("13C U glucose", "UDP-N-acetylglucosamine", (6,)): ("GFPT1", "GFPT2"),
+    ("13C U glutamine", "glutamate", (5,)): ("GLS", "GLS2"),
+    ("13C U glutamine", "citrate", (5,)): ("IDH1", "IDH2"),
+    ("13C U glutamine", "malate", (3,)): ("ACLY",),
+    ("13C U glutamine", "aspartate", (3,)): ("ACLY",),
+    ("13C U glutamine", "proline", (5,)): ("ALDH18A1",),
+    ("13C U lactate", "citrate", (2,)): ("PDHA1",),
+    ("13C U lactate", "malate", (3,)): ("PC",),
+    ("13C 1,2 glucose", "lactate", (1,)): ("G6PD",),
+    ("13C 1,2 glucose", "pyruvate", (1,)): ("G6PD",),
+    ("13C 1,2 glucose", "ribose-5-phosphate", (1,)): ("G6PD",),
+    ("15N amide glutamine", "asparagine", (1,)): ("ASNS",),
+    ("15N U glutamine", "asparagine", (2,)): ("ASNS",),
+}
 
 
 def _routes(tracer: str, *rows: tuple[str, tuple[int, ...], str, str]) -> tuple[Route, ...]:
-    return tuple(Route(tracer, *row) for row in rows)
+    return tuple(Route(tracer, *row, GENES.get((tracer, row[0], row[1]), ())) for row in rows)
 
 
 _GLUCOSE = _routes(
