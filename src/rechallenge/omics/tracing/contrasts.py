@@ -24,8 +24,9 @@ SHARE, ENRICHMENT, POOL, WHOLE = "isotopologue share", "mean enrichment", "label
 UNIT = ["model", "treatment", "stage", "replicate", "hours", "tracer", "metabolite", "derivative"]
 COLUMNS = (
     "model", "contrast", "kind", "treatment", "tracer", "hours", "metabolite", "derivative", "measure", "isotopologue",
-    "pathway", "meaning", "genes", "group_value", "reference_value", "effect", "effect_unit", "se", "df", "ci_low", "ci_high",
-    "statistic", "p_value", "q_value", "n", "design", "direction", "status", "reason", "source_table", "source_rows",
+    "pathway", "meaning", "genes", "group_value", "reference_value", "effect", "effect_unit", "se", "df", "ci_low",
+    "ci_high", "statistic", "p_value", "q_value", "n", "design", "direction", "status", "reason", "source_table",
+    "source_rows",
 )  # fmt: skip
 _NUMBERS = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "n", "design", "status", "reason")
 
@@ -69,9 +70,9 @@ def tracing(
     (difference), `labelled pool` (log2 ratio, in the unit of the areas) and `distribution` (all isotopologues at once;
     effect is the Aitchison distance of the mean compositions, without interval). Isotopologues that reach `detection`
     in no sample of a contrast are merged into one part. Genes that were lowered or raised are compared with the control
-    of their kind. `genes` names the enzymes of a route's step. q values run over all tests of one measure. `direction` is +1
-    or -1 where a resistant model differs from its parent at q < `alpha`. Raises NotApplicable where no two groups can
-    be compared.
+    of their kind. `genes` names the enzymes of a route's step. q values run over all tests of one measure. `direction`
+    is +1 or -1 where a resistant model differs from its parent at q < `alpha`. Raises NotApplicable where no two groups
+    can be compared.
     """
     means = per_replicate(isotopologues)
     rows: list[dict[str, Any]] = []
