@@ -330,6 +330,15 @@ def test_key_enzyme_is_first_with_its_evidence_and_druggability_moves_no_number(
     assert "inhibits AKR1B1" in text and "plasma concentration 12.2 µM" in text
 
 
+def test_the_same_study_with_flat_metabolites_lists_the_enzyme_as_unsupported() -> None:
+    """The twin of the study above: mRNA up, pools flat (of many seeds see the slow test)."""
+    t = metabolism.tables("flat", n=8, seed=1, size=1.5)
+    out = atlas.enzymes(t["metabolite_values"], t["metabolites_samples"], t["models"], t["differential"], **ROT)
+    keys = atlas.key_enzymes(out["enzymes"]).set_index("gene")
+    assert keys.loc["AKR1B1", "verdict"] in ("discordant", "unsupported by metabolites")
+    assert keys.loc["AKR1B1", "q_value"] > 0.1
+
+
 def test_expression_floor_and_isozymes() -> None:
     genes = rna({"LDHA": 2.0, "LDHB": 0.1, "AKR1B1": 1.9})
     genes.loc[genes["feature"] == "LDHB", "p_value"] = 0.6

@@ -352,6 +352,32 @@ def test_hypoxic_fibroblasts_make_less_lactate_of_glucose(shared: Path) -> None:
     assert row.loc[("citrate", "M+2"), "effect"] < 0
 
 
+@pytest.mark.parametrize(
+    ("tracer", "isotope", "name", "formula", "mid", "pathway"),
+    [("15N2-glutamine", "15N", "asparagine", "C4H8N2O3", [0.5, 0.2, 0.3], "asparagine synthesis"),
+     ("[amide-15N]glutamine", "15N", "asparagine", "C4H8N2O3", [0.6, 0.35, 0.05], "asparagine synthesis"),
+     ("D2O", "2H", "alanine", "C3H7NO2", [0.6, 0.2, 0.1, 0.05, 0.03, 0.02, 0.0, 0.0], "")],
+)  # fmt: skip
+def test_other_tracers_and_elements(
+    tracer: str, isotope: str, name: str, formula: str, mid: list[float], pathway: str
+) -> None:
+    """Planted distributions of nitrogen and hydrogen come back, and named isotopologues are those of the tracer."""
+    system = matrix(formula, isotope, purity=0.99)
+    rows = [
+        {"sample": f"{model}{r}", "model": model, "treatment": "", "stage": "", "replicate": f"e{r}", "hours": np.nan,
+         "tracer": tracer, "metabolite": name, "formula": formula, "derivative": "", "isotopologue": f"M+{k}",
+         "area": area, "corrected": "no", "normaliser": np.nan}
+        for model in ("P", "R") for r in range(3)
+        for k, area in enumerate(1e6 * (1 + 0.1 * r) * (system @ np.array(mid)))
+    ]  # fmt: skip
+    out = fractions.isotopologues(pd.DataFrame(rows))
+    first = out[out["sample"] == "P0"].sort_values("shift")
+    assert first["fraction"].to_numpy() == pytest.approx(mid, abs=1e-8) and set(first["isotope"]) == {isotope}
+    assert first["mean_enrichment"].iloc[0] == pytest.approx(np.dot(mid, range(len(mid))) / (len(mid) - 1))
+    found = contrasts.tracing(out, MODELS)
+    assert set(found.loc[found["measure"] == contrasts.SHARE, "pathway"]) == ({pathway} if pathway else set())
+
+
 # exports of El-MAVEN ------------------------------------------------------------------------------------------
 
 EXPORT = (
