@@ -109,3 +109,14 @@ def test_p_values_are_uniform_where_nothing_is_there() -> None:
         from scipy import stats
 
         assert stats.kstest(p, "uniform").pvalue > 1e-4, block
+
+
+def test_a_perturbed_group_is_compared_with_the_control_of_its_kind() -> None:
+    labels = ("vehicle", "siNC", "siAKR1B1", "AKR1B1 OE", "sorafenib", "sorafenib + siNC", "sorafenib + siAKR1B1",
+              "siAKR1B1 + siSORD")  # fmt: skip
+    table = groups.grouped(pd.DataFrame({"model": "R", "treatment": labels}))
+    found = {one.group.treatment: (one.contrast, gene, sense) for one, gene, sense in groups.perturbed(table)}
+    assert found["siAKR1B1"] == ("R: siAKR1B1 vs siNC", "AKR1B1", -1)
+    assert found["AKR1B1 OE"] == ("R: AKR1B1 OE vs vehicle", "AKR1B1", 1)
+    assert found["sorafenib + siAKR1B1"][0].startswith("R: sorafenib + siAKR1B1 vs sorafenib")
+    assert "siAKR1B1 + siSORD" not in found, "two genes at once are not attributed"

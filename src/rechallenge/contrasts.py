@@ -144,6 +144,32 @@ def of(
     return sorted(unique.values(), key=lambda c: (c.stratum, order[c.kind], c.contrast))
 
 
+def perturbed(sheet: pd.DataFrame, *, within: Sequence[str] = ()) -> list[tuple[Comparison, str, int]]:
+    """Groups in which one gene was lowered (-1) or raised (+1), all else equal: (comparison, gene, sense), in order.
+
+    A label as `siAKR1B1` or `sorafenib + AKR1B1 OE` (`designs.labels.done`) is compared in its model and stage with the
+    control of its kind (siNC for si) under the same other treatment, else with whatever control is there.
+    """
+    from rechallenge.designs.labels import control_of, done, parts
+
+    found = []
+    for stratum, part in _strata(sheet, within):
+        for (model, stage), rows in part[part["model"] != ""].groupby(["model", "stage"], sort=True):
+            count = {str(t): int(n) for t, n in rows.groupby("treatment", sort=True).size().items()}
+            added = {t: parts(t) for t in count}
+            for treatment, pieces in added.items():
+                genes = [p for p in sorted(pieces) if done(p).gene]
+                if len(genes) != 1:
+                    continue
+                controls = {t: n for t, n in count.items() if added[t] == pieces - set(genes)}
+                if controls:
+                    gene, sense = done(genes[0])
+                    sides = Group(str(model), treatment, str(stage)), control_of(genes[0], controls)
+                    reference = Group(str(model), sides[1], str(stage))
+                    found.append((Comparison("treatment", sides[0], reference, stratum), gene, sense))
+    return found
+
+
 def _strata(sheet: pd.DataFrame, within: Sequence[str]) -> list[tuple[tuple[tuple[str, str], ...], pd.DataFrame]]:
     if not within:
         return [((), sheet)]

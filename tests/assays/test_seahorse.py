@@ -259,6 +259,56 @@ def test_one_plate_is_not_tested(rates: pd.DataFrame) -> None:
     check(comparisons.bioenergetics_claims(compared))
 
 
+def test_two_plates_say_how_little_they_tell(rates: pd.DataFrame) -> None:
+    two = rates[rates["plate"].isin(["run 0", "run 1"])]
+    out = parameters.bioenergetics(parameters.seahorse_wells(two, MODELS), two)
+    compared = comparisons.bioenergetics_contrasts(out, MODELS)
+    assert (compared["status"] == "estimated").all() and (compared["df"] == 1).all()
+    assert (compared["reason"] == comparisons.TWO_PLATES).all()
+    assert stats.t.ppf(0.975, [1, 2]).round(1).tolist() == [12.7, 4.3], "the numbers of the sentence"
+    assert check(comparisons.bioenergetics_claims(compared))["claim"].str.contains("two plates leave one").all()
+
+
+def perturbed(plates: int = 4, share: float = 0.5) -> pd.DataFrame:
+    """The plates of `run`, with the resistant line once more under siNC, siAKR1B1, epalrestat; glycolysis of the
+    knock-down and the drug lies between line and parent (share)."""
+    table = run(plates=plates, mito=False)
+    line = table[table["group"] == "Line R GLYCO"]
+    parts = [table]
+    for k, name in enumerate(("siNC", "siAKR1B1", "epalrestat")):
+        part = line.assign(well=line["well"] + str(k), group=f"Line R {name} GLYCO")
+        back = np.where(part["injection"] == "glucose", 40.0 * share, 0.0) if name != "siNC" else 0.0
+        shift = np.random.default_rng(k).normal(0, 0.5, len(part))
+        parts.append(part.assign(ecar=part["ecar"] - back + shift))
+    out = pd.concat(parts, ignore_index=True)
+    out["_row"] = range(2, len(out) + 2)
+    return out
+
+
+def test_a_lowered_gene_is_compared_with_its_control_and_claims_for_itself() -> None:
+    table = perturbed()
+    out = parameters.bioenergetics(parameters.seahorse_wells(table, MODELS), table)
+    compared = comparisons.bioenergetics_contrasts(out, MODELS)
+    row = compared[(compared["gene"] == "AKR1B1") & (compared["parameter"] == "glycolysis")]
+    assert list(row["contrast"]) == ["Line R: siAKR1B1 vs siNC"] and row["sense"].iloc[0] == -1
+    assert row["effect"].iloc[0] == pytest.approx(-20, abs=4) and row["gene_direction"].iloc[0] == 1
+    claims = check(comparisons.bioenergetics_gene_claims(compared))
+    assert set(claims["entity"]) == {"AKR1B1"} and set(claims["entity_type"]) == {"gene"}
+    assert set(claims["level"]) == {"intervention"} and set(claims["stream"]) == {"bioenergetics"}
+    glycolysis = claims[claims["claim"].str.contains("glycolysis ")].set_index("contrast")
+    assert glycolysis.loc["Line R: siAKR1B1 vs siNC", "direction"] == 1
+    assert "AKR1B1 lowered" in glycolysis.loc["Line R: siAKR1B1 vs siNC", "claim"]
+    drug = glycolysis.loc["Line R: epalrestat vs vehicle"]
+    assert drug["direction"] == 0 and "epalrestat is listed as its inhibitor" in drug["claim"]
+    other = claims[claims["claim"].str.contains("glycolytic capacity")]
+    assert (other["direction"] == 0).all() and other["claim"].str.contains("not shown").all()
+
+
+def test_a_change_of_respiration_alone_names_no_gene(plates: pd.DataFrame) -> None:
+    compared = comparisons.bioenergetics_contrasts(plates, MODELS)
+    assert (compared["gene"] == "").all() and comparisons.bioenergetics_gene_claims(compared).empty
+
+
 def test_a_reference_group_serves_where_no_model_is_named(rates: pd.DataFrame) -> None:
     none = MODELS.assign(model=["A", "B"], parent=["", "A"])
     out = parameters.bioenergetics(parameters.seahorse_wells(rates, none), rates)

@@ -201,8 +201,22 @@ def metabolite(name: object) -> tuple[str, str]:
         ("cpd:C00031", "kegg", "glucose"),
         ("Lactic acid", "conjugate", "lactate"),
         ("HMDB9999999", "unknown", ""),
-        ("CHEBI:17924", "unknown", ""),
-        ("D-Glucitol", "unknown", ""),
+        ("CHEBI:17924", "chebi", "sorbitol"),
+        ("CHEBI:99999999", "unknown", ""),
+        ("D-Glucitol", "synonym", "sorbitol"),
+        ("G6P", "synonym", "glucose-6-phosphate"),
+        ("gamma-Aminobutyric acid", "synonym", "4-aminobutyrate"),
+        ("oleic acid", "conjugate", "oleate"),
+        ("L-threonine", "natural", "threonine"),
+        ("D-mannose", "natural", "mannose"),
+        ("L-lactic acid", "conjugate", "lactate"),
+        ("D-lactate", "exact", "D-lactate"),
+        ("D-threonine", "unknown", ""),
+        ("L-mannose", "unknown", ""),
+        ("G3P", "ambiguous", ""),
+        ("FAD", "exact", "FAD"),
+        ("C00016", "kegg", "FAD"),
+        ("chebi:16238", "chebi", "FAD"),
         ("nonsense", "unknown", ""),
     ],
 )
@@ -215,7 +229,7 @@ def test_humangem_adds_names_and_chebi(place: Path) -> None:
     assert metabolite("CHEBI:17924") == ("chebi", "sorbitol"), "one compound keeps the starter's name"
     assert metabolite("chebi 4167") == ("chebi", "glucose")
     row = resolve.metabolites(["D-glucitol"]).iloc[0]
-    assert (row["status"], row["source"], row["hmdb"]) == ("exact", "humangem_metabolites", ["HMDB0000247"])
+    assert (row["metabolite"], row["source"], row["hmdb"]) == ("sorbitol", "starter", ["HMDB0000247"])
 
 
 def test_cell_lines(place: Path) -> None:

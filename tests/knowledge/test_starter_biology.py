@@ -26,6 +26,8 @@ SCHEMAS = {
             "gene",
         ),
         ("enzyme_inhibitors", "gene drug source", "gene drug"),
+        ("metabolites", "metabolite hmdb kegg chebi source", "metabolite"),
+        ("metabolite_synonyms", "name metabolite source", "name metabolite"),
         ("gene_sets", "set gene source", "set gene"),
         ("gene_set_info", "set title description direction_in_resistance source", "set"),
         ("secreted", "gene class note source", "gene"),
@@ -171,6 +173,41 @@ def test_one_metabolite_name_has_one_identifier() -> None:
                 for name, value in zip(row[f"{side}s"].split("|"), row[f"{side}_{kind}"].split("|"), strict=True):
                     seen[name].add(value)
         assert {name: ids for name, ids in seen.items() if len(ids) > 1} == {}
+
+
+def test_metabolites_have_one_row_and_synonyms_name_them() -> None:
+    from rechallenge.knowledge.resolve.names import fold
+
+    rows = read("metabolites")
+    names = [row["metabolite"] for row in rows]
+    assert len({fold(n) for n in names}) == len(names) > 1600
+    assert all((row["hmdb"] or row["kegg"]) and re.search(r"MAM\d{5}", row["source"]) for row in rows)
+    core = {n for row in read("enzymes") for c in ("substrate_proxy", "product_proxy") for n in row[c].split("|")}
+    core |= {n for row in read("enzymes") for c in ("substrates", "products") for n in row[c].split("|")}
+    known = {*names, *core}
+    for row in read("metabolite_synonyms"):
+        assert row["metabolite"] in known and row["source"], row["name"]
+        assert fold(row["name"]) not in {fold(n) for n in known}, f"{row['name']} is the name of a compound"
+
+
+def test_metabolites_are_those_of_the_model(shared: Path) -> None:
+    from rechallenge.knowledge.resolve.names import fold
+
+    folder = shared / "data" / "metabolism" / "humangem"
+    model = defaultdict(list)
+    for m in table(folder / "humangem119_metabolites_lite.tsv.gz"):
+        model[m["metsNoComp"]].append(m)
+    for row in read("metabolites"):
+        of = [m for i in re.findall(r"MAM\d{5}", row["source"]) for m in model[i]]
+        for column, theirs in (("hmdb", "metHMDBID"), ("kegg", "metKEGGID"), ("chebi", "metChEBIID")):
+            assert set(filter(None, row[column].split("|"))) == {
+                x.strip() for m in of for x in m[theirs].split(";") if x.strip()
+            }
+    listed = {(fold(r["name"]), r["metabolite"]) for r in read("metabolite_synonyms")}
+    for row in read("metabolite_synonyms"):
+        if found := re.search(r"MAM\d{5}", row["source"]):
+            assert {m["name"] for m in model[found[0]]} == {row["name"]}
+    assert len(listed) == len(read("metabolite_synonyms"))
 
 
 def test_isozymes_share_pathway_group_and_more_than_one_member() -> None:

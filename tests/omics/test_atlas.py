@@ -13,10 +13,11 @@ from atlas_examples import MODELS, hypoxia, levels, rna
 from rechallenge.analysis import step_of
 from rechallenge.evidence import check
 from rechallenge.faults import NotApplicable
+from rechallenge.knowledge import resolve
 from rechallenge.omics import atlas
 from rechallenge.omics.atlas import footprints as fp
 from rechallenge.omics.atlas import layers
-from rechallenge.omics.atlas.concordance import AGREES, ALONE, COLUMNS, NOTHING, OPPOSED, UNTESTED
+from rechallenge.omics.atlas.concordance import AGREES, ALONE, COLUMNS, METABOLITES, NOTHING, OPPOSED, UNTESTED
 from rechallenge.omics.atlas.names import compounds, mapped
 from rechallenge.simulate import metabolism
 
@@ -86,11 +87,16 @@ def test_names_of_metabolites(written: str, meant: tuple[str, ...]) -> None:
     assert mapped([written])[written] == meant
 
 
-def test_synonyms_name_compounds_of_the_enzyme_table_once() -> None:
-    folder = Path(atlas.__file__).parent
-    table = pd.read_csv(folder / "synonyms.csv")
-    assert set(table["metabolite"]) <= compounds()
-    assert not table["name"].str.casefold().duplicated().any()
+def test_the_panel_of_a_targeted_platform_is_named(shared: Path) -> None:
+    """138 metabolites as a laboratory wrote them (Copeland 2023): by the tables that come with the package, seven have
+    no name, none of which is a compound of the enzyme table."""
+    panel = pd.read_csv(shared / "data/metabolism/hypoxia_lf/metabolomics_peakarea_wide.tsv", sep="\t")["metabolite"]
+    answer = resolve.metabolites(panel)
+    assert set(answer.loc[answer["metabolite"] == "", "name"]) == {
+        "1-methyladenosine", "acetylalanine", "acetylglutamine", "aconitate", "methionine sulfoxide", "pseudouridine",
+        "valine-d8",
+    }  # fmt: skip
+    assert sum(len(v) for v in mapped(panel).values()) >= 75
 
 
 def test_genes_by_symbol_older_symbol_and_number() -> None:
@@ -133,6 +139,21 @@ def test_mrna_up_and_products_flat_is_the_enzyme_alone() -> None:
     row = of(out["enzymes"], "AKR1B1")
     assert row["p_value"] == pytest.approx(1.0) or row["p_value"] == pytest.approx(row["metabolite_p"])
     assert row["verdict"] == (ALONE if row["q_value"] > 0.1 else AGREES)
+
+
+def test_pools_alone_are_called_only_where_anything_is_sure_to_change() -> None:
+    """Benjamini and Hochberg find something in up to a tenth of all data without effects; the joint test does not."""
+    genes = rna({"AKR1B1": 0.0, "SORD": 0.0}, p=0.9)
+    sure = run(POLYOL, genes)
+    never = run(POLYOL, genes, any_alpha=0.0)
+    row = of(sure["enzymes"], "AKR1B1")
+    assert row["metabolite_any_p"] <= 0.03 and row["verdict"] == METABOLITES
+    assert of(never["enzymes"], "AKR1B1")["verdict"] == NOTHING
+    same = [c for c in COLUMNS if c != "verdict"]
+    pd.testing.assert_frame_equal(sure["enzymes"][same], never["enzymes"][same])
+    called = run(POLYOL, rna({"AKR1B1": 1.9}), any_alpha=0.0)
+    assert of(called["enzymes"], "AKR1B1")["verdict"] == AGREES, "the joint call has a test of its own"
+    assert set(sure["enzymes"]["metabolite_any_p"]) == {row["metabolite_any_p"]}, "one test of the whole contrast"
 
 
 def test_protein_does_not_stand_in_for_metabolites() -> None:
@@ -307,6 +328,15 @@ def test_key_enzyme_is_first_with_its_evidence_and_druggability_moves_no_number(
     assert (known["level"] == "knowledge").all() and known["p_value"].isna().all()
     text = known.set_index("entity").loc["epalrestat", "claim"]
     assert "inhibits AKR1B1" in text and "plasma concentration 12.2 µM" in text
+
+
+def test_the_same_study_with_flat_metabolites_lists_the_enzyme_as_unsupported() -> None:
+    """The twin of the study above: mRNA up, pools flat (of many seeds see the slow test)."""
+    t = metabolism.tables("flat", n=8, seed=1, size=1.5)
+    out = atlas.enzymes(t["metabolite_values"], t["metabolites_samples"], t["models"], t["differential"], **ROT)
+    keys = atlas.key_enzymes(out["enzymes"]).set_index("gene")
+    assert keys.loc["AKR1B1", "verdict"] in ("discordant", "unsupported by metabolites")
+    assert keys.loc["AKR1B1", "q_value"] > 0.1
 
 
 def test_expression_floor_and_isozymes() -> None:

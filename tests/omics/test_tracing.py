@@ -11,12 +11,13 @@ import pytest
 
 from rechallenge.evidence import check
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.tracing import contract, contrasts, findings, fractions
+from rechallenge.omics.tracing import contract, contrasts, elmaven, findings, fractions
 from rechallenge.omics.tracing.correction import corrected, matrix
 from rechallenge.omics.tracing.isotopes import ISOTOPES, parse_formula, parse_tracer
 from rechallenge.omics.tracing.routes import ROUTES, metabolite, routes_of
 from rechallenge.report.theme import export
-from rechallenge.tables.reading import read_table
+from rechallenge.study import TableSource
+from rechallenge.tables.reading import TableRead, read_table
 
 MODELS = pd.DataFrame({"model": ["P", "R"], "role": ["parental", "resistant"], "parent": ["", "P"]}, dtype=object)
 #: true distributions: lactate falls and citrate is as before in R
@@ -86,6 +87,43 @@ def test_isocor_is_reproduced(shared: Path, setting: str, options: dict[str, flo
     assert seen >= 15
 
 
+def accucor_isotopes() -> dict[str, tuple[tuple[float, float], ...]]:
+    """The masses and abundances in AccuCor's R code: rounded to five decimals, sulfur without 36S."""
+    return {
+        **ISOTOPES, "S": ((31.97207, 0.95), (32.97146, 0.0075), (33.96787, 0.0425)),
+        "H": ((1.00783, 0.999885), (2.0141, 0.000115)), "C": ((12.0, 0.9893), (13.00335, 0.0107)),
+        "N": ((14.00307, 0.99636), (15.00011, 0.00364)),
+        "O": ((15.99491, 0.99757), (16.99913, 0.00038), (17.99916, 0.00205)),
+    }  # fmt: skip
+
+
+def test_masses_and_abundances_are_those_of_the_tables() -> None:
+    """AccuCor's masses are these, rounded to five decimals; its sulfur lacks 36S and gives its share to 32S. The 2009
+    table of IUPAC (doi:10.1351/PAC-REP-10-06-02) has 32S .9499(26), 33S .0075(2), 34S .0425(24), 36S .0001(1)."""
+    theirs = accucor_isotopes()
+    for element in ("H", "C", "N", "O", "S"):
+        for (mass, share), (rounded, other) in zip(ISOTOPES[element], theirs[element], strict=False):
+            assert abs(mass - rounded) <= 5.1e-6, element
+            assert abs(share - other) <= (1e-4 + 1e-12 if element == "S" else 1e-12), element
+    assert len(ISOTOPES["S"]) == len(theirs["S"]) + 1 and ISOTOPES["S"][3][1] == 0.0001
+    assert all(sum(share for _, share in isotopes) == pytest.approx(1, abs=1e-9) for isotopes in ISOTOPES.values())
+
+
+@pytest.mark.parametrize(
+    ("formula", "least", "most"),
+    [("C6H13O9P", 0, 1e-4), ("C3H6O3", 0, 1e-4), ("C5H11NO2S", 1e-8, 1e-3), ("C10H17N3O6S", 1e-8, 1e-3)],
+)
+def test_what_rounding_and_the_table_of_sulfur_change(formula: str, least: float, most: float) -> None:
+    """Fractions by either table: with sulfur they differ, by less than 1e-3; else a pair at the limit of resolution."""
+    for resolution in (0.0, 100_000.0):
+        ours, theirs = (matrix(formula, "13C", purity=0.99, resolution=resolution, abundances=a)
+                        for a in (ISOTOPES, accucor_isotopes()))  # fmt: skip
+        mid = np.full(len(ours), 1 / len(ours))
+        got = corrected(ours @ mid, theirs)[0]
+        gap = np.abs(got / got.sum() - mid).max()
+        assert gap < most and (resolution or gap >= least)
+
+
 @pytest.mark.parametrize(
     ("file", "isotope", "resolution", "purity"),
     [("C", "13C", 100000, 0.99), ("N", "15N", 140000, 0.99), ("D", "2H", 100000, 0.98)],
@@ -96,12 +134,7 @@ def test_accucor_is_reproduced(shared: Path, file: str, isotope: str, resolution
     raw = pd.read_excel(folder / f"{file}_Sample_Input_Simple.xlsx", engine="calamine")
     book = folder / f"{file}_Sample_Input_Simple_corrected.xlsx"
     wanted = pd.read_excel(book, sheet_name="Corrected", engine="calamine")
-    abundances = {
-        **ISOTOPES, "S": ((31.97207, 0.95), (32.97146, 0.0075), (33.96787, 0.0425)),
-        "H": ((1.00783, 0.999885), (2.0141, 0.000115)), "C": ((12.0, 0.9893), (13.00335, 0.0107)),
-        "N": ((14.00307, 0.99636), (15.00011, 0.00364)),
-        "O": ((15.99491, 0.99757), (16.99913, 0.00038), (17.99916, 0.00205)),
-    }  # fmt: skip
+    abundances = accucor_isotopes()
     element = {"13C": "C", "15N": "N", "2H": "H"}[isotope]
     natural = abundances[element][1][1]
     samples = list(raw.columns[3:])
@@ -257,6 +290,47 @@ def test_claims_and_figures(result: pd.DataFrame, compared: pd.DataFrame) -> Non
     assert not routes.set_index(["metabolite", "isotopologue"]).loc[("sorbitol", "M+6"), "measured"]
 
 
+def test_enzymes_of_the_labelled_steps(compared: pd.DataFrame) -> None:
+    out = check(findings.tracing_gene_claims(compared)).set_index("entity")
+    assert set(out["entity_type"]) == {"gene"} and set(out["level"]) == {"association"}
+    assert out.loc["LDHA", "direction"] == -1 and "not how fast" in out.loc["LDHA", "claim"]
+    assert "M+3 of lactate" in out.loc["LDHA", "claim"] and out.loc["LDHA", "q_value"] < 0.05
+    assert out.loc["PDHA1", "direction"] == 0 and out.loc["PC", "direction"] == 0
+    raised = compared.assign(direction=1, genes=compared["genes"].replace("LDHA", "GLS, GLS2"))
+    two = check(findings.tracing_gene_claims(raised)).set_index("entity")
+    assert (two.loc[["GLS", "GLS2"], "direction"] == 0).all() and "isozymes" in two.loc["GLS", "claim"]
+    assert two.loc["PC", "direction"] == 1
+    mixed = compared[compared["genes"] == "PC"]
+    other = mixed.assign(metabolite="malate", direction=-1)
+    disagree = check(findings.tracing_gene_claims(pd.concat([mixed.assign(direction=1), other])))
+    assert (disagree["direction"] == 0).all() and disagree["claim"].str.contains("disagree").all()
+
+
+def test_enzymes_of_routes_are_those_of_the_reactions() -> None:
+    """Each makes the metabolite by the table of enzymes, or the label's last common precursor on the way to it."""
+    from rechallenge import knowledge
+
+    table = knowledge.table("enzymes").set_index("gene")
+    upstream = {"PC", "PDHA1", "ACLY", "PHGDH", "GFPT1", "GFPT2", "ALDH18A1", "G6PD", "IDH1", "IDH2"}
+    absent = {"GPD1L", "ALDH18A1"}
+    for route in ROUTES:
+        for gene in route.genes:
+            assert gene in table.index or gene in absent, gene
+            if gene not in upstream | absent:
+                row = table.loc[gene]
+                made = row["products"] + (row["substrates"] if row["reversible"] == "yes" else [])
+                assert route.metabolite in made, (gene, route.metabolite)
+    assert {g for r in ROUTES for g in r.genes} >= {"LDHA", "PC", "PDHA1", "AKR1B1", "SORD", "ASNS", "GLS"}
+
+
+def test_a_lowered_gene_is_compared_with_its_own_control() -> None:
+    table = experiment()
+    line = table[table["model"] == "R"]
+    both = [line.assign(treatment=t, sample=line["sample"] + t) for t in ("siNC", "siLDHA")]
+    out = contrasts.tracing(fractions.isotopologues(pd.concat([table, *both], ignore_index=True)), MODELS)
+    assert "R: siLDHA vs siNC" in set(out["contrast"])
+
+
 def test_hypoxic_fibroblasts_make_less_lactate_of_glucose(shared: Path) -> None:
     """Copeland et al. 2023, eLife: [U-13C]glucose for 72 h; lactate M+3 .63 in 21 % oxygen, .25 in 0.5 %."""
     file = shared / "data" / "metabolism" / "hypoxia_lf" / "mids.tsv.gz"
@@ -276,3 +350,125 @@ def test_hypoxic_fibroblasts_make_less_lactate_of_glucose(shared: Path) -> None:
     assert row.loc[("lactate", "M+3"), "group_value"] == pytest.approx(0.245, abs=0.002)
     assert row.loc[("lactate", "M+3"), "direction"] == -1
     assert row.loc[("citrate", "M+2"), "effect"] < 0
+
+
+@pytest.mark.parametrize(
+    ("tracer", "isotope", "name", "formula", "mid", "pathway"),
+    [("15N2-glutamine", "15N", "asparagine", "C4H8N2O3", [0.5, 0.2, 0.3], "asparagine synthesis"),
+     ("[amide-15N]glutamine", "15N", "asparagine", "C4H8N2O3", [0.6, 0.35, 0.05], "asparagine synthesis"),
+     ("D2O", "2H", "alanine", "C3H7NO2", [0.6, 0.2, 0.1, 0.05, 0.03, 0.02, 0.0, 0.0], "")],
+)  # fmt: skip
+def test_other_tracers_and_elements(
+    tracer: str, isotope: str, name: str, formula: str, mid: list[float], pathway: str
+) -> None:
+    """Planted distributions of nitrogen and hydrogen come back, and named isotopologues are those of the tracer."""
+    system = matrix(formula, isotope, purity=0.99)
+    rows = [
+        {"sample": f"{model}{r}", "model": model, "treatment": "", "stage": "", "replicate": f"e{r}", "hours": np.nan,
+         "tracer": tracer, "metabolite": name, "formula": formula, "derivative": "", "isotopologue": f"M+{k}",
+         "area": area, "corrected": "no", "normaliser": np.nan}
+        for model in ("P", "R") for r in range(3)
+        for k, area in enumerate(1e6 * (1 + 0.1 * r) * (system @ np.array(mid)))
+    ]  # fmt: skip
+    out = fractions.isotopologues(pd.DataFrame(rows))
+    first = out[out["sample"] == "P0"].sort_values("shift")
+    assert first["fraction"].to_numpy() == pytest.approx(mid, abs=1e-8) and set(first["isotope"]) == {isotope}
+    assert first["mean_enrichment"].iloc[0] == pytest.approx(np.dot(mid, range(len(mid))) / (len(mid) - 1))
+    found = contrasts.tracing(out, MODELS)
+    assert set(found.loc[found["measure"] == contrasts.SHARE, "pathway"]) == ({pathway} if pathway else set())
+
+
+# exports of El-MAVEN ------------------------------------------------------------------------------------------
+
+EXPORT = (
+    "label,metaGroupId,groupId,goodPeakCount,medMz,medRt,maxQuality,isotopeLabel,compound,compoundId,formula,"
+    "expectedRtDiff,ppmDiff,parent,blk,s1,s2\n"
+    ",,,,,,,,,,,,,,,,\n"
+    ",0,1,9,89.02,6.4,.8,C12 PARENT,lactate,lactate,C3H6O3,3.2,.4,89.02,12,9e5,8.0e+005\n"
+    ",0,2,9,90.02,6.4,.8,C13-label-1,lactate,lactate,C3H6O3,3.3,.7,89.02,0,30000,28000\n"
+    ",0,3,2,92.03,6.4,.6,C13-label-3,lactate,lactate,C3H6O3,3.3,3.7,89.02,0,500000,100000\n"
+    ",0,4,2,93.03,6.4,.6,C13N15-label-3-1,lactate,lactate,C3H6O3,3.3,3.7,89.02,0,50,10\n"
+    "b,1,5,2,133.01,6.1,.1,C12 PARENT,malate,malate,C4H6O5,3.3,3.7,133.01,0,50,10\n"
+    ",2,6,2,133.01,6.4,.9,C12 PARENT,malate,malate,C4H6O5,3.3,3.7,133.01,0,60,70\n"
+    ",2,7,2,135.01,6.4,.9,C13-label-2,malate,malate,C4H6O5,3.3,3.7,133.01,0,20,30\n"
+    ",2,8,2,134.01,6.4,.9,D-label-1,malate,malate,C4H6O5,3.3,3.7,133.01,0,20,30\n"
+)  # fmt: skip
+SHEET = "sample,model,treatment,replicate,tracer\ns1,P,,1,[U-13C]glucose\ns2,R,,1,[U-13C]glucose\n"
+
+
+def read_export(tmp_path: Path, text: str, sheet: str = SHEET, **keys: str) -> TableRead:
+    (tmp_path / "e.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "s.csv").write_text(sheet, encoding="utf-8")
+    source = TableSource(values=["e.csv"], samples="s.csv" if sheet else "", **keys)
+    return elmaven.read_isotopologues(source, tmp_path, contract.ISOTOPOLOGUES, MODELS)
+
+
+def test_exports_of_elmaven_are_read_with_their_samples(tmp_path: Path) -> None:
+    read = read_export(tmp_path, EXPORT)
+    assert [f for f in read.faults if f.severity == "error"] == []
+    assert any(f.code == "not-found" and f.severity == "note" for f in read.faults)
+    lactate = read.frame[(read.frame["metabolite"] == "lactate") & (read.frame["sample"] == "s2")]
+    assert list(lactate["isotopologue"]) == ["M+0", "M+1", "M+2", "M+3"]
+    assert list(lactate["area"]) == [800000.0, 28000.0, 0.0, 100000.0]
+    assert list(lactate["_row"]) == [3, 4, 3, 5], "what was not found is told with the row of its compound"
+    assert set(lactate["model"]) == {"R"} and set(lactate["tracer"]) == {"[U-13C]glucose"}
+    malate = read.frame[(read.frame["metabolite"] == "malate") & (read.frame["sample"] == "s1")]
+    assert list(malate["area"]) == [60.0, 0.0, 20.0, 0.0, 0.0]
+    why = read.excluded.set_index("row")["reason"].to_dict()
+    assert why[1] == "not in the sheet of samples" and "more than one" in why[6]
+    assert why[7] == "the peak group was marked as bad" and why[10] == "labelled with 2H, the tracer is 13C"
+
+
+def test_the_fractions_of_an_export_are_those_of_the_tidy_table(tmp_path: Path) -> None:
+    out = fractions.isotopologues(read_export(tmp_path, EXPORT).frame)
+    tidy = EXPORT.splitlines()[2:5]
+    areas = [float(tidy[0].split(",")[15]), float(tidy[1].split(",")[15]), 0.0, float(tidy[2].split(",")[15])]
+    expected = corrected(areas, matrix("C3H6O3", "13C", purity=0.99))[0]
+    mine = out[(out["metabolite"] == "lactate") & (out["sample"] == "s1")].sort_values("shift")
+    assert mine["fraction"].to_numpy() == pytest.approx(expected / expected.sum())
+
+
+def test_faults_of_an_export_are_told(tmp_path: Path) -> None:
+    bare = read_export(tmp_path, EXPORT, sheet="")
+    assert [f.code for f in bare.faults if f.severity == "error"][:1] == ["samples"] and "samples.csv" in str(
+        bare.faults
+    )
+    two = read_export(tmp_path, EXPORT.replace("b,1,5", ",1,5"))
+    assert [f.value for f in two.faults if f.code == "peak-groups"] == ["malate"]
+    assert set(two.frame["metabolite"]) == {"lactate"}
+    other = read_export(tmp_path, EXPORT, sheet=SHEET.replace("s1", "x1").replace("s2", "x2"))
+    assert any(f.code == "samples" and "s1" in f.remedy for f in other.faults) and other.frame.empty
+    given = read_export(tmp_path, EXPORT, sheet="sample,model,replicate\ns1,P,1\n", tracer="13C6-glucose", hours="24")
+    assert set(given.frame["tracer"]) == {"13C6-glucose"} and set(given.frame["hours"]) == {24.0}
+    key = read_export(tmp_path, EXPORT, colour="red")
+    assert any(f.code == "study-key" for f in key.faults)
+
+
+def test_a_tidy_table_is_read_beside_them(tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text(contract.ISOTOPOLOGUES.example, encoding="utf-8")
+    models = MODELS.assign(model=["Huh-7 P", "R"], parent=["", "Huh-7 P"])
+    source = TableSource(values=["i.csv"])
+    read = elmaven.read_isotopologues(source, tmp_path, contract.ISOTOPOLOGUES, models)
+    assert len(read.frame) == 4 and not [f for f in read.faults if f.severity == "error"]
+
+
+def test_the_exports_of_accucor_are_read_and_corrected_as_it_does(shared: Path, tmp_path: Path) -> None:
+    """elmaven_export.csv at a resolution of 140,000 (the expected values lie elsewhere at other resolutions)."""
+    folder = shared / "data" / "metabolism" / "isotope" / "accucor"
+    samples = list(pd.read_csv(folder / "elmaven_export.csv", nrows=0).columns[15:])
+    sheet = "sample,model,replicate,tracer\n" + "".join(f"{s},P,{k},[U-13C]glucose\n" for k, s in enumerate(samples))
+    read = read_export(tmp_path, (folder / "elmaven_export.csv").read_text(encoding="utf-8"), sheet)
+    assert not [f for f in read.faults if f.severity == "error"]
+    wanted = pd.read_excel(folder / "elmaven_export_corrected.xlsx", sheet_name="Corrected", engine="calamine")
+    assert set(read.frame["metabolite"]) == {"malate", "Compound-C5H10O5"}
+    for name, part in read.frame.groupby("metabolite"):
+        part = part.assign(shift=part["isotopologue"].str[2:].astype(int)).sort_values("shift")
+        theirs = wanted[wanted["Compound"] == name].sort_values("C_Label")
+        for abundances in (accucor_isotopes(), ISOTOPES):  # no sulfur here: the same with either
+            system = matrix(part["formula"].iloc[0], "13C", purity=0.99 + 0.01 * 0.0107, resolution=140_000,
+                            abundances=abundances)  # fmt: skip
+            for sample in samples:
+                areas = part.loc[part["sample"] == sample, "area"].to_numpy()
+                got = np.nan_to_num(corrected(areas, system)[0])
+                expected = theirs[sample].to_numpy()
+                assert np.abs(got - expected).max() <= 1e-9 * max(expected.sum(), 1.0), (name, sample)

@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from rechallenge.stats.moderated import fit, moderate
-from rechallenge.stats.rotation import project, rotate
+from rechallenge.stats.multiplicity import bh
+from rechallenge.stats.rotation import any_effect, project, rotate
 
 
 def two_groups(n: int, m: int = 40, seed: int = 0, extra: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -112,3 +113,46 @@ def test_null_rates_hold_for_correlated_features(n: int) -> None:
     se = np.std([np.mean(x < 0.05) for x in p]) / np.sqrt(len(p))
     assert rate < 0.05 + 3 * se
     assert rate > 0.03
+
+
+def correlated_scores(n: int, seed: int, shared: float) -> tuple[np.ndarray, np.ndarray]:
+    """Data of nothing [2n, 30] with a common factor of that share of the variance, and 25 sets."""
+    rng = np.random.default_rng(seed)
+    y = np.sqrt(1 - shared) * rng.standard_normal((2 * n, 30))
+    y += np.sqrt(shared) * rng.standard_normal((2 * n, 2)) @ rng.standard_normal((2, 30))
+    return y, sets(30, 25, seed=seed)
+
+
+@pytest.mark.parametrize("shared", [0.0, 0.6])
+def test_whether_anything_changes_keeps_its_level_whatever_the_correlation(shared: float) -> None:
+    design = np.column_stack([np.ones(8), np.repeat([0.0, 1.0], 4)])
+    ps = []
+    for seed in range(400):
+        y, w = correlated_scores(4, seed, shared)
+        ps.append(any_effect(project(y, design, [0, 1]), w, n_rotations=499, seed=seed))
+    for level in (0.03, 0.1):
+        reach = 3 * np.sqrt(level * (1 - level) / len(ps))
+        assert abs(np.mean(np.array(ps) <= level) - level) < reach
+
+
+def test_whether_anything_changes_orders_data_as_benjamini_and_hochberg_do() -> None:
+    """With independent sets its p-value is that of Simes, the smallest q-value."""
+    y, design, c = two_groups(10)
+    y[10:, 3] += 2.5
+    data = project(y, design, c)
+    w = np.eye(40)
+    q = bh(rotate(data, w, n_rotations=4999, seed=1).p_value).min()
+    assert q / 4 < any_effect(data, w, n_rotations=4999, seed=1) < 2 * q < 0.1
+    assert any_effect(data, w, n_rotations=4999, seed=1) == any_effect(data, w, n_rotations=4999, seed=1)
+
+
+def test_constant_features_and_empty_sets_change_nothing() -> None:
+    y, design, c = two_groups(6)
+    y[:, :2] = 1.0
+    w = np.zeros((3, 40))
+    w[0, :2], w[1, 5] = 1.0, 1.0
+    data = project(y, design, c)
+    alone = any_effect(data, w[1:2], n_rotations=999, seed=0)
+    assert alone <= any_effect(data, w, n_rotations=999, seed=0) <= 1.0
+    assert any_effect(data, w[:1], n_rotations=999, seed=0) == 1.0
+    assert np.isnan(any_effect(data, w[2:], n_rotations=999, seed=0))

@@ -41,7 +41,7 @@ DECORRELATED = ((2, 3),)
 #: streams whose family their level does not tell
 STREAMS: Mapping[str, str] = {
     "atlas": METABOLISM, "metabolome": METABOLISM, "tracing": METABOLISM, "fatty_acids": METABOLISM,
-    "seahorse": METABOLISM, "reversal": INTERVENTION,
+    "bioenergetics": METABOLISM, "reversal": INTERVENTION,
 }  # fmt: skip
 LEVELS: Mapping[str, str] = {
     "association": CELLS, "gradient": CELLS, "intervention": INTERVENTION, "engagement": INTERVENTION,

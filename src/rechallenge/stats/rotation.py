@@ -9,11 +9,14 @@ moderated t of each feature and from it the score of each set,
 
 are computed anew; p = (b + 1) / (B + 1), b of B rotations with a score at least as extreme.
 
+`any_effect` asks the same rotations whether any set changes at all (Simes 1986, doi:10.1093/biomet/73.3.751).
+
 Source: Wu et al. 2010, doi:10.1093/bioinformatics/btq401; Langsrud 2005, doi:10.1007/s11222-005-4789-5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +28,8 @@ Floats = NDArray[np.float64]
 
 #: numbers in one block of rotated statistics: bounds the memory, not the result
 _BLOCK = 4_000_000
+#: scores this close (relative) are equal
+_SLACK = 1e-9
 
 
 @dataclass(frozen=True)
@@ -120,15 +125,56 @@ def rotate(data: Projected, weights: ArrayLike, *, n_rotations: int = 9999, seed
 
     A row of zeros has score and p-values nan. The same seed gives the same p-values whatever other sets are tested.
     """
+    w, empty = _unit_rows(weights)
+    observed = data.statistic @ w
+    above, below = np.zeros(w.shape[1], np.int64), np.zeros(w.shape[1], np.int64)
+    slack = _SLACK * np.maximum(1.0, np.abs(observed))
+    for scores in _turned(data, w, n_rotations, seed):
+        above += (scores >= observed - slack).sum(axis=0)
+        below += (scores <= observed + slack).sum(axis=0)
+    p_up, p_down = (np.where(empty, np.nan, (b + 1) / (n_rotations + 1)) for b in (above, below))
+    return Rotated(np.where(empty, np.nan, observed), p_up, p_down, n_rotations)
+
+
+def any_effect(data: Projected, weights: ArrayLike, *, n_rotations: int = 9999, seed: int = 0) -> float:
+    """p-value of "none of the sets has an effect", all sets turned together; nan where every set is empty.
+
+    The statistic is that of Simes, the smallest q-value of Benjamini and Hochberg over the sets. Each rotation has its
+    own, from the ranks of its scores among all rotations and the data; the data take part as one of them, so the test
+    is exact whatever the correlation between the sets. Benjamini and Hochberg at 0.1 alone find something in up to
+    10 % of data without any effect.
+    """
+    w, empty = _unit_rows(weights)
+    w = w[:, ~empty]
+    if not w.size:
+        return float("nan")
+    scores = np.vstack([(data.statistic @ w)[None, :], *_turned(data, w, n_rotations, seed)])
+    total, g = scores.shape
+    rank = np.empty(scores.shape, np.int32)
+    np.put_along_axis(
+        rank, np.argsort(scores, axis=0, kind="stable"), np.arange(1, total + 1, dtype=np.int32)[:, None], 0
+    )
+    beyond = np.minimum(rank, total + 1 - rank)  # scores at least as far out, on the nearer side
+    beyond[:, np.ptp(scores, axis=0) <= _SLACK] = total  # constant features: every turn says the same
+    beyond.sort(axis=1)
+    smallest = (np.minimum(1.0, 2 * beyond / total) * (g / np.arange(1, g + 1))).min(axis=1)
+    # ranks are coarse: where two turns have one smallest q, the one with the smaller p-values in all goes first
+    smallest += 1e-9 * np.log(beyond).mean(axis=1)
+    return float(np.mean(smallest <= smallest[0]))
+
+
+def _unit_rows(weights: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """Weights [m, g] with columns of length 1, and which sets [g] are empty."""
     w = np.atleast_2d(np.asarray(weights, np.float64))
     length = np.linalg.norm(w, axis=1)
     empty = length == 0
-    w = (w / np.where(empty, 1.0, length)[:, None]).T
-    observed = data.statistic @ w
+    return np.asarray((w / np.where(empty, 1.0, length)[:, None]).T), empty
+
+
+def _turned(data: Projected, w: Floats, n_rotations: int, seed: int) -> Iterator[Floats]:
+    """Scores of the sets (columns of ``w``) in blocks of rotations."""
     total = np.sum(data.effects**2, axis=0)
     rng = np.random.default_rng(seed)
-    above, below = np.zeros(w.shape[1], np.int64), np.zeros(w.shape[1], np.int64)
-    slack = 1e-9 * np.maximum(1.0, np.abs(observed))
     block = max(1, _BLOCK // max(1, w.shape[0] + w.shape[1]))
     for start in range(0, n_rotations, block):
         turn = rng.standard_normal((min(block, n_rotations - start), data.df + 1))
@@ -136,11 +182,7 @@ def rotate(data: Projected, weights: ArrayLike, *, n_rotations: int = 9999, seed
         turned = turn @ data.effects
         own = np.maximum(total - turned**2, 0.0) / data.df
         turned /= np.sqrt(_posterior(own, data.df, data.prior_df, data.prior_var))
-        scores = turned @ w
-        above += (scores >= observed - slack).sum(axis=0)
-        below += (scores <= observed + slack).sum(axis=0)
-    p_up, p_down = (np.where(empty, np.nan, (b + 1) / (n_rotations + 1)) for b in (above, below))
-    return Rotated(np.where(empty, np.nan, observed), p_up, p_down, n_rotations)
+        yield turned @ w
 
 
 def _posterior(own: Floats, df: int, prior_df: float, prior_var: Floats) -> Floats:

@@ -1,4 +1,9 @@
-"""Metabolites by name, HMDB (five or seven digits), KEGG or ChEBI identifier."""
+"""Metabolites by name, abbreviation, HMDB (five or seven digits), KEGG or ChEBI identifier.
+
+Names of the starter's enzymes come first, then its table of metabolites, then Human-GEM where it is installed. What a
+lab calls a compound (`G6P`, `citicoline`) is in `metabolite_synonyms`. `L-` and `D-` are dropped only where they name
+the form that cells make (L of amino and hydroxy acids, D of sugars): `D-alanine` is not alanine.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +23,12 @@ COLUMNS = ("status", "metabolite", "hmdb", "kegg", "chebi", "candidates", "note"
 _HMDB = re.compile(r"^HMDB(\d{5}|\d{7})$", re.I)
 _KEGG = re.compile(r"^(?:cpd:)?(C\d{5})$", re.I)
 _CHEBI = re.compile(r"^CHEBI:?\s*(\d+)$", re.I)
+_SUGAR = re.compile(r"(ose|itol|phosphate|gluconate|glucuronate|glycerate|glyceraldehyde)s?\b", re.I)
+_NATURAL = re.compile(r"^(?:l-|\(s\)-|d-|\(r\)-|alpha-d-|beta-d-|α-d-|β-d-)", re.I)
+_NOTES = {
+    "conjugate": "the acid and its anion are one compound at the pH of a cell",
+    "natural": "named without the mark of the form that cells make",
+}
 
 
 @dataclass
@@ -27,6 +38,7 @@ class Layer:
     source: str
     compounds: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     names: dict[str, list[str]] = field(default_factory=dict)
+    synonyms: dict[str, list[str]] = field(default_factory=dict)
     ids: dict[str, list[str]] = field(default_factory=dict)
 
     def add(self, name: str, **identifiers: Iterable[str]) -> None:
@@ -42,9 +54,9 @@ class Layer:
 def metabolites(names: Iterable[Any]) -> pd.DataFrame:
     """One row per name: name, status, metabolite, hmdb, kegg, chebi (lists), candidates, note, source.
 
-    status: `exact` (case, spaces and punctuation aside), `conjugate` (an acid for its anion or the other way), `hmdb`,
-    `kegg`, `chebi`, `ambiguous`, `unknown`. The starter's enzymes are asked first, then `humangem_metabolites` where
-    it is installed; ChEBI numbers are known only with the latter. D and L forms are never merged.
+    status: `exact` (case, spaces and punctuation aside), `synonym` (an abbreviation or trivial name), `conjugate` (an
+    acid for its anion or the other way), `natural` (the mark of the natural form left out), `hmdb`, `kegg`, `chebi`,
+    `ambiguous`, `unknown`. The starter is asked first, then `humangem_metabolites` where it is installed.
     """
     layers = _layers(state("humangem_metabolites"))
     return answers(names, COLUMNS, lambda name: _find(name, layers))
@@ -53,26 +65,47 @@ def metabolites(names: Iterable[Any]) -> pd.DataFrame:
 def _find(name: str, layers: tuple[Layer, ...]) -> tuple[Any, ...]:
     identifier, kind = _identifier(name)
     for layer in layers:
-        if kind:
-            found = layer.ids.get(identifier, [])
-            status = kind
-        else:
-            found, status = layer.names.get(fold(name), []), "exact"
-        if not found and not kind:
-            found = [n for other in _conjugates(name) for n in layer.names.get(fold(other), [])]
-            status = "conjugate"
+        found, status = (layer.ids.get(identifier, []), kind) if kind else _named(name, layer)
         if len(found) == 1:
             one = layer.compounds[found[0]]
-            note = "the acid and its anion are one compound at the pH of a cell" if status == "conjugate" else ""
+            note = _NOTES.get(status, "")
             return status, found[0], one["hmdb"], one["kegg"], one["chebi"], [], note, layer.source
         if found:
             return "ambiguous", "", [], [], [], sorted(found), "a name of several compounds", layer.source
     partial = (
         ""
         if len(layers) > 1
-        else "only the starter's enzymes were asked; for more: knowledge fetch humangem_metabolites"
+        else "only the starter's metabolites were asked; for more: knowledge fetch humangem_metabolites"
     )
     return "unknown", "", [], [], [], [], partial if name else "no name", ""
+
+
+def _named(name: str, layer: Layer) -> tuple[list[str], str]:
+    """Compounds of a layer that a name may mean, and how: exact, synonym, conjugate, natural."""
+    for form, given in ((name, ""), (_plain_form(name), "natural")):
+        if not form:
+            continue
+        ways = [("exact", layer.names, form), ("synonym", layer.synonyms, form)]
+        ways += [("conjugate", known, other) for other in _conjugates(form) for known in (layer.names, layer.synonyms)]
+        for status, known, spelling in ways:
+            if found := known.get(fold(spelling), []):
+                return found, given or status
+    return [], "unknown"
+
+
+def _plain_form(name: str) -> str:
+    """The name without the mark of the form that cells make; '' where it has none or names the other form.
+
+    >>> _plain_form("L-lactic acid"), _plain_form("D-Glucose"), _plain_form("D-alanine")
+    ('lactic acid', 'Glucose', '')
+    """
+    text = name.strip()
+    found = _NATURAL.match(text)
+    if not found:
+        return ""
+    rest, mark = text[found.end() :], found[0].lower()
+    sugar = bool(_SUGAR.search(rest))
+    return rest if sugar == (mark not in ("l-", "(s)-")) else ""
 
 
 def _identifier(name: str) -> tuple[str, str]:
@@ -105,24 +138,22 @@ def _layers(digests: tuple[str, ...]) -> tuple[Layer, ...]:
         for names, hmdb, kegg in zip(*columns, strict=True):
             for i, name in enumerate(names):
                 starter.add(name, hmdb=_at(hmdb, i), kegg=_at(kegg, i))
+    for side in ("substrate", "product"):
+        for names in frame[f"{side}_proxy"]:
+            for name in filter(None, names):
+                starter.add(name)
+    for row in tables.table("metabolites").to_dict("records"):
+        starter.add(row["metabolite"], hmdb=row["hmdb"], kegg=row["kegg"], chebi=row["chebi"])
+    synonyms = tables.table("metabolite_synonyms")
+    for name, metabolite in zip(synonyms["name"], synonyms["metabolite"], strict=True):
+        _append(starter.synonyms, fold(name), metabolite)
     layers = [starter]
     if digests[0]:
         model = Layer("humangem_metabolites")
         for row in tables.table("humangem_metabolites").to_dict("records"):
             model.add(row["name"], hmdb=row["hmdb"], kegg=row["kegg"], chebi=row["chebi"])
-        _borrow_chebi(starter, model)
         layers.append(model)
     return tuple(layers)
-
-
-def _borrow_chebi(starter: Layer, model: Layer) -> None:
-    """ChEBI numbers of the starter's compounds, where the model has exactly one compound with the same HMDB or KEGG."""
-    for name, one in starter.compounds.items():
-        same = {n for i in (*one["hmdb"], *one["kegg"]) for n in model.ids.get(i, [])}
-        if len(same) == 1:
-            for value in model.compounds[same.pop()]["chebi"]:
-                one["chebi"].append(value)
-                _append(starter.ids, value, name)
 
 
 def _at(values: list[str], i: int) -> list[str]:

@@ -14,7 +14,7 @@ from rechallenge.contrasts import Comparison
 from rechallenge.moderated_contrasts import blocks_of, design_of
 from rechallenge.omics.atlas import footprints, layers
 from rechallenge.omics.atlas.layers import Layer, Samples
-from rechallenge.stats.rotation import Projected, project, rotate
+from rechallenge.stats.rotation import Projected, any_effect, project, rotate
 from rechallenge.tables.contract import source_rows
 
 Floats = NDArray[np.float64]
@@ -76,6 +76,13 @@ def metabolite_layer(one: OneContrast, weights: Floats, n_rotations: int, seed: 
         return layers.nothing(one.reason), np.full(len(weights), np.nan)
     turned = rotate(one.model, weights, n_rotations=n_rotations, seed=seed)
     return Layer(turned.score, turned.p_up, turned.p_down, ("",) * len(weights)), turned.score
+
+
+def anything(one: OneContrast, n_rotations: int, seed: int) -> float:
+    """p-value of "no footprint changes" in the contrast; nan where it cannot be tested."""
+    if one.model is None or not one.weights.any():
+        return float("nan")
+    return any_effect(one.model, one.weights, n_rotations=n_rotations, seed=seed)
 
 
 def stage_layer(one: OneContrast, n_rotations: int, seed: int) -> Layer:

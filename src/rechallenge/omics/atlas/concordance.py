@@ -26,6 +26,7 @@ from rechallenge.faults import NotApplicable
 from rechallenge.omics.atlas import footprints, layers
 from rechallenge.omics.atlas.comparing import (
     OneContrast,
+    anything,
     footprint_words,
     metabolite_layer,
     origin_of,
@@ -41,6 +42,7 @@ from rechallenge.stats.multiplicity import bh
 Floats = NDArray[np.float64]
 ROAST = "doi:10.1093/bioinformatics/btq401"
 CONJUNCTION = "doi:10.1111/j.1541-0420.2007.00984.x"
+SIMES = "doi:10.1093/biomet/73.3.751"
 HUMAN_GEM = "doi:10.1126/scisignal.aaz1482"
 CONCORDANT, DISCORDANT = "concordant", "discordant"
 #: what is said of an enzyme in a contrast
@@ -51,7 +53,8 @@ COLUMNS = (
     "dataset", "contrast", "contrast_kind", "model", "reference", "gene", "enzyme", "pathway", "kind", "verdict",
     "direction", "resistance", "p_value", "q_value", "statistic", "n_layers", "layers", "opposed",
     "rna_log2fc", "rna_z", "rna_p", "protein_log2fc", "protein_z", "protein_p",
-    "metabolite_score", "metabolite_z", "metabolite_p", "metabolite_q", "contrast_score", "contrast_p",
+    "metabolite_score", "metabolite_z", "metabolite_p", "metabolite_q", "metabolite_any_p", "contrast_score",
+    "contrast_p",
     "tracer_effect", "tracer_basis", "tracer_z", "tracer_p", "stage_score", "stage_z", "stage_p",
     "product_log2fc", "product_ci_low", "product_ci_high", "n_products", "n_next", "footprint", "specificity",
     "same_footprint", "isozymes", "rate_limiting", "caution", "n", "n_test", "n_reference", "df", "status", "reason",
@@ -73,7 +76,13 @@ PATHWAY_COLUMNS = (
 
 
 def _methods(
-    result: dict[str, pd.DataFrame], n_rotations: int, layers_needed: int, fdr: float, max_missing: float, **_: Any
+    result: dict[str, pd.DataFrame],
+    n_rotations: int,
+    layers_needed: int,
+    fdr: float,
+    any_alpha: float,
+    max_missing: float,
+    **_: Any,
 ) -> str:
     enzymes = result["enzymes"]
     tested = enzymes[enzymes["status"] == "estimated"]
@@ -93,14 +102,15 @@ def _methods(
         f"were joined by a directional partial conjunction of at least {layers_needed} of them ({CONJUNCTION}), with "
         "one of the enzyme and one of its metabolites required; discordant enzymes by the same with one layer of the "
         "metabolites turned. q-values by Benjamini and Hochberg (doi:10.1111/j.2517-6161.1995.tb02031.x) over the "
-        f"enzymes tested in a contrast, called at {fdr:g}. Neither regulatory "
-        "class nor druggability entered a p-value. A pool that rises proves no flux." + power
+        f"enzymes tested in a contrast, called at {fdr:g}; pools alone were called only where the smallest q-value of "
+        f"all footprints, turned together ({SIMES}), showed that anything changes (p <= {any_alpha:g}). Neither "
+        "regulatory class nor druggability entered a p-value. A pool that rises proves no flux." + power
     )
 
 
 @analysis(
     title="Enzymes whose expression and metabolites change together",
-    reference=(ROAST, CONJUNCTION, HUMAN_GEM),
+    reference=(ROAST, CONJUNCTION, HUMAN_GEM, SIMES),
     gives=("enzymes", "enzyme_metabolites", "enzyme_pathways"),
     methods=_methods,
 )
@@ -117,6 +127,7 @@ def enzymes(
     n_rotations: int = 9999,
     n_permutations: int = 999,
     fdr: float = 0.1,
+    any_alpha: float = 0.03,
     max_missing: float = 0.2,
     block: str = "auto",
     seed: int = 0,
@@ -130,6 +141,9 @@ def enzymes(
 
     `enzymes` has two rows per data set, contrast and enzyme, `kind` concordant and discordant; `direction` is that of
     the enzyme, `statistic` the signed normal quantile of its p-value, `opposed` the layer that points the other way.
+    `metabolite_any_p` is the p-value of "no enzyme's metabolites change" in the contrast, by the same rotations of all
+    footprints together; only at `any_alpha` or below does a verdict rest on pools alone, since `metabolite_q` finds
+    something in up to `fdr` of all contrasts without any change.
     `product_log2fc` is the mean log2 change of the measured main products with its t interval. `contrast_score`
     (products against substrates) and `specificity` (share of `n_permutations` shuffled footprints that score as far,
     by chance and not a test) are for reading alone. All groups of a data set share one linear model; `block` is auto
@@ -148,7 +162,7 @@ def enzymes(
         for comparison in comparisons.of(data.sheet, models, contrasts):
             one = OneContrast(dataset, data, comparison, models, weights[0], weights[1], block)
             options = {"n_rotations": n_rotations, "n_permutations": n_permutations, "seed": seed}
-            table = _enzymes(one, differential, tracing, layers_needed, fdr, **options)
+            table = _enzymes(one, differential, tracing, layers_needed, fdr, any_alpha, **options)
             found["enzymes"].append(table)
             found["enzyme_metabolites"].append(_metabolites(one))
             found["enzyme_pathways"].append(_pathways(one, table, fdr, n_rotations, seed))
@@ -166,6 +180,7 @@ def _enzymes(
     tracer: pd.DataFrame | None,
     layers_needed: int,
     fdr: float,
+    any_alpha: float,
     **options: int,
 ) -> pd.DataFrame:
     """Both kinds of every enzyme in one contrast."""
@@ -185,7 +200,12 @@ def _enzymes(
     oppose, which = opposition(up, down, sides, "enzyme")
     oppose_p = np.where(np.isnan(agree.p_value), np.nan, oppose.p_value)
     q = {CONCORDANT: bh(agree.p_value), DISCORDANT: bh(oppose_p)}
-    verdict = _verdicts(q, up, down, sides, fdr)
+    any_p = anything(one, options["n_rotations"], options["seed"])
+    shown_up, shown_down = up.copy(), down.copy()
+    if any_p > any_alpha:  # no footprint at all is sure to have changed: pools tell nothing by themselves
+        for p in (shown_up, shown_down):
+            p[:, LAYERS.index("metabolite")] = np.where(np.isnan(metabolite.p_up), np.nan, 1.0)
+    verdict = _verdicts(q, shown_up, shown_down, sides, fdr)
     products, low, high = product_change(one)
     special = specificity(one, score, options["n_permutations"], options["seed"])
     against_p = shown.p_value
@@ -201,7 +221,8 @@ def _enzymes(
             "enzyme": enzyme.name, "pathway": enzyme.pathway, "verdict": verdict[i], "resistance": one.resistance,
             "n_layers": len(there), "layers": ", ".join(there),
             **{f"{k}_{part}": size[k][j][i] for k, parts in _PARTS.items() for j, part in enumerate(parts)},
-            "tracer_basis": given["tracer"].basis[i], "contrast_score": shown.effect[i], "contrast_p": against_p[i],
+            "metabolite_any_p": any_p, "tracer_basis": given["tracer"].basis[i],
+            "contrast_score": shown.effect[i], "contrast_p": against_p[i],
             "product_log2fc": products[i],
             "product_ci_low": low[i], "product_ci_high": high[i],
             "n_products": int((one.weights[i] == footprints.PRODUCT).sum()),

@@ -9,36 +9,9 @@ import pandas as pd
 from rechallenge.analysis import analysis
 
 COLUMNS = ("feature", "metabolite", "hmdb", "kegg", "chebi", "status", "isomer_group", "group_size", "note", "source")
-#: abbreviations and trivial names of labs -> the names of the knowledge tables (asked only where a name is unknown)
-SYNONYMS = {
-    "gsh": "glutathione", "reduced glutathione": "glutathione", "gssg": "glutathione disulfide",
-    "oxidized glutathione": "glutathione disulfide", "glutathione oxidized": "glutathione disulfide",
-    "dhap": "dihydroxyacetone phosphate", "gap": "glyceraldehyde 3-phosphate", "g3p": "glycerol-3-phosphate",
-    "3pg": "3-phosphoglycerate", "2pg": "2-phosphoglycerate", "pep": "phosphoenolpyruvate",
-    "f6p": "fructose-6-phosphate", "g6p": "glucose-6-phosphate", "g1p": "glucose-1-phosphate",
-    "f1p": "fructose-1-phosphate", "fbp": "fructose-1,6-bisphosphate", "fructose bisphosphate":
-    "fructose-1,6-bisphosphate", "r5p": "ribose-5-phosphate", "ru5p": "ribulose-5-phosphate",
-    "x5p": "xylulose-5-phosphate", "s7p": "sedoheptulose-7-phosphate", "6pg": "6-phosphogluconate",
-    "prpp": "5-phosphoribosyl diphosphate", "akg": "2-oxoglutarate", "alpha-ketoglutarate": "2-oxoglutarate",
-    "a-ketoglutarate": "2-oxoglutarate", "2-ketoglutarate": "2-oxoglutarate", "sam": "S-adenosylmethionine",
-    "sah": "S-adenosylhomocysteine", "adomet": "S-adenosylmethionine", "adohcy": "S-adenosylhomocysteine",
-    "nad": "NAD+", "nadp": "NADP+", "nmn": "nicotinamide mononucleotide", "niacinamide": "nicotinamide",
-    "udp-glcnac": "UDP-N-acetylglucosamine", "udp-glc": "UDP-glucose", "glcn6p": "glucosamine-6-phosphate",
-    "glcnac6p": "N-acetylglucosamine-6-phosphate", "glucitol": "sorbitol", "citicoline": "CDP-choline",
-    "phosphorylcholine": "phosphocholine", "dihydroorotic acid": "dihydroorotate", "carbamoylaspartate":
-    "N-carbamoylaspartate", "carbamoyl aspartate": "N-carbamoylaspartate", "phosphoserine": "3-phosphoserine",
-    "inositol": "myo-inositol", "ketoleucine": "4-methyl-2-oxovalerate", "beta-hydroxybutyrate": "3-hydroxybutyrate",
-    "b-hydroxybutyrate": "3-hydroxybutyrate", "bhb": "3-hydroxybutyrate", "palmitic acid": "palmitate",
-    "hexadecanoic acid": "palmitate", "creatinol": "creatine", "5-methylthioadenosine": "methylthioadenosine",
-    "acetyl coa": "acetyl-CoA", "malonyl coa": "malonyl-CoA", "succinyl coa": "succinyl-CoA",
-}  # fmt: skip
 #: words of peak names that mean "one of these isomers"
 _APART = re.compile(r"\s*(?:/|\||\bor\b|;)\s*")
 _HEX = re.compile(r"^(?:hexose|hexoses|pentose)(?:[- ]?(?:phosphate|mono ?phosphate|bisphosphate|p))?s?$", re.I)
-
-
-def _folded(name: str) -> str:
-    return re.sub(r"\s+", " ", name.strip().casefold())
 
 
 def parts_of(feature: str) -> list[str]:
@@ -61,8 +34,8 @@ def parts_of(feature: str) -> list[str]:
 def metabolite_names(metabolite_quality: pd.DataFrame) -> pd.DataFrame:
     """One row per feature that was kept: `COLUMNS`.
 
-    `status` is that of `knowledge.resolve.metabolites` (exact, conjugate, hmdb, kegg, chebi, ambiguous, unknown), with
-    "synonym" for an abbreviation and "isomers" for a peak of several compounds. `metabolite` is the resolved name, ''
+    `status` is that of `knowledge.resolve.metabolites` (exact, synonym, conjugate, natural, hmdb, kegg, chebi,
+    ambiguous, unknown), with "isomers" for a peak of several compounds. `metabolite` is the resolved name, ''
     where there is none. Features of one `isomer_group` are one compound, or cannot be told apart, and count once.
     """
     from rechallenge.knowledge.resolve.metabolites import metabolites as resolve
@@ -71,18 +44,14 @@ def metabolite_names(metabolite_quality: pd.DataFrame) -> pd.DataFrame:
     pieces = {f: parts_of(f) for f in features}
     asked = sorted({p for ps in pieces.values() for p in ps})
     answers = {r["name"]: r for r in resolve(asked).to_dict("records")}
-    again = {n: SYNONYMS[_folded(n)] for n in asked if answers[n]["status"] == "unknown" and _folded(n) in SYNONYMS}
-    known = dict(zip(again, resolve(list(again.values())).to_dict("records"), strict=True)) if again else {}
     rows = []
     for f in features:
-        found = [known[p] if p in known and known[p]["metabolite"] else answers[p] for p in pieces[f]]
+        found = [answers[p] for p in pieces[f]]
         named = [r["metabolite"] or p for r, p in zip(found, pieces[f], strict=True)]
         one = found[0]
         status = str(one["status"])
         if len(found) > 1 or _HEX.match(f):
             status = "isomers"
-        elif pieces[f][0] in known and status != "unknown":
-            status = "synonym"
         joined = {k: "|".join(sorted({v for r in found for v in r[k]})) for k in ("hmdb", "kegg", "chebi")}
         rows.append({"feature": f, "metabolite": "/".join(named) if any(r["metabolite"] for r in found) else "",
                      **joined, "status": status, "isomer_group": "/".join(sorted(set(named))),

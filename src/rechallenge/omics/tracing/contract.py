@@ -106,7 +106,9 @@ def positive(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
 
 ISOTOPOLOGUES = Contract(
     name="isotopologues",
-    about="Areas of mass isotopologues after a labelled nutrient: one row per sample, metabolite and isotopologue.",
+    about="Areas of mass isotopologues after a labelled nutrient: one row per sample, metabolite and isotopologue, or "
+    "an export of El-MAVEN with a table of its samples (the key samples).",
+    reader="rechallenge.omics.tracing.elmaven:read_isotopologues",
     columns=(
         Column("sample", "name of the measurement", required=True, also=("sample_id", "file", "filename")),
         Column("model", "as named in study.toml", required=True, refers="model", also=("cell_line", "cells")),

@@ -24,8 +24,9 @@ SHARE, ENRICHMENT, POOL, WHOLE = "isotopologue share", "mean enrichment", "label
 UNIT = ["model", "treatment", "stage", "replicate", "hours", "tracer", "metabolite", "derivative"]
 COLUMNS = (
     "model", "contrast", "kind", "treatment", "tracer", "hours", "metabolite", "derivative", "measure", "isotopologue",
-    "pathway", "meaning", "group_value", "reference_value", "effect", "effect_unit", "se", "df", "ci_low", "ci_high",
-    "statistic", "p_value", "q_value", "n", "design", "direction", "status", "reason", "source_table", "source_rows",
+    "pathway", "meaning", "genes", "group_value", "reference_value", "effect", "effect_unit", "se", "df", "ci_low",
+    "ci_high", "statistic", "p_value", "q_value", "n", "design", "direction", "status", "reason", "source_table",
+    "source_rows",
 )  # fmt: skip
 _NUMBERS = ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "n", "design", "status", "reason")
 
@@ -68,9 +69,10 @@ def tracing(
     Measures: `isotopologue share` (difference of fractions; only isotopologues named in `routes`), `mean enrichment`
     (difference), `labelled pool` (log2 ratio, in the unit of the areas) and `distribution` (all isotopologues at once;
     effect is the Aitchison distance of the mean compositions, without interval). Isotopologues that reach `detection`
-    in no sample of a contrast are merged into one part. q values run over all tests of one measure. `direction` is +1
-    or -1 where a resistant model differs from its parent at q < `alpha`. Raises NotApplicable where no two groups can
-    be compared.
+    in no sample of a contrast are merged into one part. Genes that were lowered or raised are compared with the control
+    of their kind. `genes` names the enzymes of a route's step. q values run over all tests of one measure. `direction`
+    is +1 or -1 where a resistant model differs from its parent at q < `alpha`. Raises NotApplicable where no two groups
+    can be compared.
     """
     means = per_replicate(isotopologues)
     rows: list[dict[str, Any]] = []
@@ -78,7 +80,12 @@ def tracing(
     cells = {_key(k): part for k, part in means.groupby(by, sort=True)}
     origin = _origins(isotopologues, by)
     compounds = sorted({(k[5], k[6]) for k in cells})
-    for one in groups.of(means, models, contrasts, within=("tracer", "hours")):
+    strata = ("tracer", "hours")
+    found = groups.of(means, models, contrasts, within=strata)
+    have = {(c.stratum, c.group, c.reference) for c in found}
+    lowered = [c for c, _, _ in groups.perturbed(means, within=strata)]
+    found += [c for c in lowered if (c.stratum, c.group, c.reference) not in have]
+    for one in found:
         at = tuple(value for _, value in one.stratum)
         for compound in compounds:
             sides = [(*at, g.model, g.treatment, g.stage, *compound) for g in (one.group, one.reference)]
@@ -133,6 +140,7 @@ def _head(one: Comparison, name: str, derivative: str) -> dict[str, Any]:
         "isotopologue": "",
         "pathway": "",
         "meaning": "",
+        "genes": "",
         "source_table": "isotopologues",
     }
 
@@ -161,7 +169,7 @@ def _measures(one: Comparison, pair: list[pd.DataFrame], name: str, confidence: 
         result = contrast(arms, [1, -1], confidence=confidence, names=names)
         label = " + ".join(f"M+{k}" for k in route.shifts)
         out.append(_row(result, SHARE, "difference of the share of the metabolite", arms, isotopologue=label,
-                        pathway=route.pathway, meaning=route.meaning))  # fmt: skip
+                        pathway=route.pathway, meaning=route.meaning, genes=", ".join(route.genes)))  # fmt: skip
     single = [s.drop_duplicates("replicate") for s in pair]
     arms = _arms(single, "mean_enrichment")
     result = contrast(arms, [1, -1], confidence=confidence, names=names)
@@ -217,7 +225,8 @@ def _distribution(pair: list[pd.DataFrame], detection: float, n_rotations: int, 
     methods=f"Which isotopologue stands for which route was laid down before looking at the data ({ROADMAP}).",
 )
 def tracing_routes(isotopologues: pd.DataFrame) -> pd.DataFrame:
-    """Which named isotopologue of which tracer was measured: tracer, metabolite, isotopologue, pathway, measured."""
+    """Which named isotopologue of which tracer was measured: tracer, metabolite, isotopologue, pathway, meaning,
+    genes (enzymes of the step), measured."""
     tracers = {str(t): parse_tracer(t) for t in isotopologues["tracer"].unique()}
     there = {(parse_tracer(t).key, metabolite(m), k) for t, m, k in zip(
         isotopologues["tracer"], isotopologues["metabolite"], isotopologues["shift"], strict=True)}  # fmt: skip
@@ -228,10 +237,13 @@ def tracing_routes(isotopologues: pd.DataFrame) -> pd.DataFrame:
             "isotopologue": " + ".join(f"M+{k}" for k in r.shifts),
             "pathway": r.pathway,
             "meaning": r.meaning,
+            "genes": ", ".join(r.genes),
             "measured": all((t.key, r.metabolite, k) in there for k in r.shifts),
         }
         for text, t in sorted(tracers.items())
         for r in ROUTES
         if r.tracer == t.key
     ]
-    return pd.DataFrame(rows, columns=["tracer", "metabolite", "isotopologue", "pathway", "meaning", "measured"])
+    return pd.DataFrame(
+        rows, columns=["tracer", "metabolite", "isotopologue", "pathway", "meaning", "genes", "measured"]
+    )

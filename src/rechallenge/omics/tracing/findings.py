@@ -27,7 +27,8 @@ def tracing_claims(tracing: pd.DataFrame) -> pd.DataFrame:
     """One claim per resistance contrast and named route (pathway) or mean enrichment (metabolite).
 
     Contrasts of a treatment make a claim where they are significant (q < 0.05). The label shows which share of a pool
-    came by a route; direction is +1 or -1 where that share differs in a resistant model, and no claim names a gene.
+    came by a route; direction is +1 or -1 where that share differs in a resistant model. Enzymes have claims of their
+    own (`tracing_gene_claims`).
     """
     wanted = tracing["measure"].isin([SHARE, ENRICHMENT]) & (
         (tracing["kind"] == "resistance") | (tracing["q_value"] < 0.05)
@@ -39,17 +40,55 @@ def tracing_claims(tracing: pd.DataFrame) -> pd.DataFrame:
             {
                 "entity": row.pathway if route else row.metabolite,
                 "entity_type": "pathway" if route else "metabolite",
-                "stream": "tracing",
                 "level": "association" if row.kind == "resistance" else "intervention",
-                **{c: getattr(row, c) for c in ("model", "contrast", "direction", "effect", "effect_unit", "se")},
-                **{c: getattr(row, c) for c in ("ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "status")},
-                "analysis": "tracing",
-                "source_table": row.source_table,
-                "source_rows": row.source_rows,
+                "direction": row.direction,
+                **_numbers(row),
                 "claim": _sentence(row, route),
             }
         )
     return claim_table(rows)
+
+
+@claims(title="Enzymes of the labelled steps")
+def tracing_gene_claims(tracing: pd.DataFrame) -> pd.DataFrame:
+    """One claim per resistance contrast, route named beforehand and enzyme of the step that puts the label there.
+
+    Level association: a share tells where a pool came from, no rate and no cause. The direction is the route's where
+    one enzyme alone does the step; 0 for isozymes, which the label does not tell apart, and where routes through one
+    enzyme disagree.
+    """
+    table = tracing[(tracing["measure"] == SHARE) & (tracing["genes"] != "") & (tracing["kind"] == "resistance")]
+    told: dict[tuple[str, str], set[int]] = {}
+    for row in _each(table):
+        told.setdefault((row.contrast, row.genes), set()).add(row.direction)
+    rows = []
+    for row in _each(table):
+        genes = row.genes.split(", ")
+        opposed = {1, -1} <= told[row.contrast, row.genes]
+        note = "routes through it disagree; " if opposed else ""
+        note += "the label does not tell isozymes apart; " if len(genes) > 1 else ""
+        for gene in genes:
+            others = f" (or {', '.join(g for g in genes if g != gene)})" if len(genes) > 1 else ""
+            text = _sentence(row, True)[len(row.pathway) + 2 : -1]
+            rows.append(
+                {
+                    "entity": gene,
+                    "entity_type": "gene",
+                    "level": "association",
+                    "direction": 0 if opposed or len(genes) > 1 else row.direction,
+                    **_numbers(row),
+                    "claim": f"{gene}: {text}; the step of {gene}{others}; {note}a share shows where the pool came "
+                    "from, not how fast.",
+                }
+            )
+    return claim_table(rows)
+
+
+def _numbers(row: Any) -> dict[str, Any]:
+    """What every claim takes over from a contrast."""
+    same = ("model", "contrast", "effect", "effect_unit", "se", "ci_low", "ci_high", "statistic", "p_value", "q_value",
+            "n", "status", "source_table", "source_rows")  # fmt: skip
+    return {"stream": "tracing", "analysis": "tracing", **{c: getattr(row, c) for c in same}}
 
 
 def _sentence(row: Any, route: bool) -> str:

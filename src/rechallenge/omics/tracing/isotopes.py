@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 #: element -> ((exact mass in Da, abundance), ...) of its stable isotopes, lightest first. IUPAC representative
-#: composition (Meija et al. 2016, doi:10.1515/pac-2015-0503; sulfur after the 2009 table) and AME masses.
+#: composition (Meija et al. 2016, doi:10.1515/pac-2015-0503; sulfur after the 2009 table,
+#: doi:10.1351/PAC-REP-10-06-02: 36S is rare, but there) and AME masses. AccuCor has the same masses rounded to five
+#: decimals, and sulfur without 36S; within the uncertainty of the table (32S .9499 +- .0026) neither is wrong.
 ISOTOPES: Mapping[str, tuple[tuple[float, float], ...]] = {
     "H": ((1.0078250322, 0.999885), (2.0141017781, 0.000115)),
     "C": ((12.0, 0.9893), (13.003354835, 0.0107)),

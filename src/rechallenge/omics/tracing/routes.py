@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
+from rechallenge.knowledge import resolve
 from rechallenge.omics.tracing.isotopes import Tracer
 
 ROADMAP = "doi:10.1016/j.copbio.2015.02.003"
@@ -17,17 +19,49 @@ ROADMAP = "doi:10.1016/j.copbio.2015.02.003"
 
 @dataclass(frozen=True)
 class Route:
-    """A metabolite's isotopologues (mass shifts, summed) that show a pathway for one tracer."""
+    """A metabolite's isotopologues (mass shifts, summed) that show a pathway for one tracer; ``genes`` are the enzymes
+    (or subunits, or isozymes) without which that label does not arise by the route, the last step where it has many."""
 
     tracer: str
     metabolite: str
     shifts: tuple[int, ...]
     pathway: str
     meaning: str
+    genes: tuple[str, ...] = ()
+
+
+#: (tracer, metabolite, shifts) -> enzymes of the step that puts the label there. Isozymes stand together: the label
+#: does not tell them apart. Routes with many steps (glycolysis to pyruvate, a whole turn of the TCA cycle) name none.
+GENES: dict[tuple[str, str, tuple[int, ...]], tuple[str, ...]] = {
+    ("13C U glucose", "lactate", (3,)): ("LDHA",),
+    ("13C U glucose", "alanine", (3,)): ("GPT", "GPT2"),
+    ("13C U glucose", "glycerol-3-phosphate", (3,)): ("GPD1", "GPD1L"),
+    ("13C U glucose", "serine", (3,)): ("PHGDH",),
+    ("13C U glucose", "glycine", (2,)): ("SHMT1", "SHMT2"),
+    ("13C U glucose", "citrate", (2,)): ("PDHA1",),
+    ("13C U glucose", "citrate", (3,)): ("PC",),
+    ("13C U glucose", "malate", (3,)): ("PC",),
+    ("13C U glucose", "aspartate", (3,)): ("PC",),
+    ("13C U glucose", "sorbitol", (6,)): ("AKR1B1",),
+    ("13C U glucose", "fructose", (6,)): ("SORD",),
+    ("13C U glucose", "UDP-N-acetylglucosamine", (6,)): ("GFPT1", "GFPT2"),
+    ("13C U glutamine", "glutamate", (5,)): ("GLS", "GLS2"),
+    ("13C U glutamine", "citrate", (5,)): ("IDH1", "IDH2"),
+    ("13C U glutamine", "malate", (3,)): ("ACLY",),
+    ("13C U glutamine", "aspartate", (3,)): ("ACLY",),
+    ("13C U glutamine", "proline", (5,)): ("ALDH18A1",),
+    ("13C U lactate", "citrate", (2,)): ("PDHA1",),
+    ("13C U lactate", "malate", (3,)): ("PC",),
+    ("13C 1,2 glucose", "lactate", (1,)): ("G6PD",),
+    ("13C 1,2 glucose", "pyruvate", (1,)): ("G6PD",),
+    ("13C 1,2 glucose", "ribose-5-phosphate", (1,)): ("G6PD",),
+    ("15N amide glutamine", "asparagine", (1,)): ("ASNS",),
+    ("15N U glutamine", "asparagine", (2,)): ("ASNS",),
+}
 
 
 def _routes(tracer: str, *rows: tuple[str, tuple[int, ...], str, str]) -> tuple[Route, ...]:
-    return tuple(Route(tracer, *row) for row in rows)
+    return tuple(Route(tracer, *row, GENES.get((tracer, row[0], row[1]), ())) for row in rows)
 
 
 _GLUCOSE = _routes(
@@ -100,42 +134,21 @@ _OTHERS = (
     ),
 )
 ROUTES: tuple[Route, ...] = (*_GLUCOSE, *_GLUTAMINE, *_OTHERS)
-#: other names of the metabolites above, as `_plain` writes them
-_NAMES = {
-    "lac": "lactate", "lacticacid": "lactate", "pyr": "pyruvate", "pyruvicacid": "pyruvate", "ala": "alanine",
-    "g3p": "glycerol-3-phosphate", "glycerol3p": "glycerol-3-phosphate",
-    "alphaglycerophosphate": "glycerol-3-phosphate",
-    "glycerol3phosphate": "glycerol-3-phosphate", "ser": "serine",
-    "gly": "glycine", "cit": "citrate", "citricacid": "citrate", "mal": "malate", "malicacid": "malate",
-    "asp": "aspartate", "asparticacid": "aspartate", "akg": "2-oxoglutarate", "2og": "2-oxoglutarate",
-    "alphaketoglutarate": "2-oxoglutarate", "aketoglutarate": "2-oxoglutarate", "oxoglutarate": "2-oxoglutarate",
-    "2oxoglutarate": "2-oxoglutarate", "2ketoglutarate": "2-oxoglutarate", "glu": "glutamate",
-    "glutamicacid": "glutamate", "r5p": "ribose-5-phosphate", "ribose5p": "ribose-5-phosphate",
-    "ribosephosphate": "ribose-5-phosphate", "ribose5phosphate": "ribose-5-phosphate",
-    "s7p": "sedoheptulose-7-phosphate", "sedoheptulose7phosphate": "sedoheptulose-7-phosphate",
-    "sedoheptulose7p": "sedoheptulose-7-phosphate", "glucitol": "sorbitol", "fru": "fructose",
-    "udpglcnac": "UDP-N-acetylglucosamine", "udpnacetylglucosamine": "UDP-N-acetylglucosamine",
-    "udphexnac": "UDP-N-acetylglucosamine", "gsh": "glutathione", "reducedglutathione": "glutathione",
-    "glutathionereduced": "glutathione", "suc": "succinate", "succinicacid": "succinate", "fum": "fumarate",
-    "fumaricacid": "fumarate", "pro": "proline", "asn": "asparagine", "gln": "glutamine",
-}  # fmt: skip
+#: peaks that hold other compounds beside the one of the routes, which is the larger part
+_PEAKS = {"udphexnac": "UDP-N-acetylglucosamine", "ribosephosphate": "ribose-5-phosphate"}
+_NAMES = frozenset(r.metabolite for r in ROUTES)
 
 
-def _plain(name: str) -> str:
-    text = re.sub(r"^(?:[LD]|DL|sn)-", "", str(name).strip().replace("α", "alpha"))
-    return re.sub(r"[^a-z0-9]+", "", text.lower())
-
-
-_KNOWN = {_plain(r.metabolite): r.metabolite for r in ROUTES} | {_plain(k): v for k, v in _NAMES.items()}
-
-
+@lru_cache(maxsize=4096)
 def metabolite(name: str) -> str:
     """The name under which a metabolite stands in the routes; '' where it is in none.
 
     >>> metabolite("L-Lactic acid"), metabolite("aKG"), metabolite("spermine")
     ('lactate', '2-oxoglutarate', '')
     """
-    return _KNOWN.get(_plain(name), "")
+    found = _PEAKS.get(re.sub(r"[^a-z0-9]+", "", str(name).lower()), "")
+    found = found or str(resolve.metabolites([name])["metabolite"].iloc[0])
+    return found if found in _NAMES else ""
 
 
 def routes_of(tracer: Tracer, name: str) -> tuple[Route, ...]:
