@@ -336,22 +336,6 @@ def panobinostat(shared: Path, tmp_path: Path) -> pd.DataFrame:
     return read_.frame
 
 
-def test_panobinostat_and_its_histone_deacetylases(shared: Path, tmp_path: Path) -> None:
-    """Franken et al. 2015 (doi:10.1038/nprot.2015.101): HDAC1/2/6/8/10, TTC38, ZFYVE28, H2AFV|Z stabilised."""
-    out = assay.thermal_shift(panobinostat(shared, tmp_path))["thermal_shift"]
-    tested = out[out["p_value"].notna()].set_index("protein")
-    assert len(tested) == 3649
-    assert tested["df1"].iloc[0] == pytest.approx(2.223, abs=0.1) and tested["df2"].iloc[0] == pytest.approx(
-        22.01, abs=0.8
-    )
-    known = ["HDAC1", "HDAC2", "HDAC6", "HDAC8", "HDAC10", "TTC38", "ZFYVE28", "H2AFV|H2AFZ"]
-    assert (tested.loc[known, "q_value"] < 0.01).all() and (tested.loc[known, "effect"] > 0).all()
-    assert set(known) == set(tested.index[:8]), "they are the eight with the smallest p"
-    shifts = {"HDAC1": 14.8, "HDAC2": 10.4, "HDAC6": 3.8, "HDAC8": 2.6, "HDAC10": 7.3}
-    for name, delta in shifts.items():
-        assert tested.loc[name, "delta_tm_c"] == pytest.approx(delta, abs=0.5), name
-
-
 def test_melting_points_as_the_package_tpp_gives_them(shared: Path) -> None:
     """Melting points of TPP 3.23.0 from its own normalised values, run by run."""
     table = pd.read_csv(shared / "data" / "target" / "tpp" / "hdacTR_resultTable.csv").set_index("Protein_ID")
@@ -419,3 +403,25 @@ def test_no_amount_shifts_where_nothing_does() -> None:
         ]  # fmt: skip
         p.append(assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]["p_value"])
     assert abs(np.mean(np.concatenate(p) < 0.05) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 2400)
+
+
+def test_of_rows_of_one_name_the_one_on_most_peptides_counts(tmp_path: Path) -> None:
+    """ACTN4 has rows of 9, 1 and 1 unique peptides in a real export: they are isoforms, no repeated measurements."""
+    frame = pd.DataFrame({"gene_name": ["ACTN4", "ACTN4", "PKLR"], "qssm": [3, 37, 45], "qupm": [1, 9, 14]})
+    for c, v in (("rel_fc_126", [0.9, 1.0, 1.0]), ("rel_fc_127N", [0.1, 0.5, 0.4])):
+        frame[c] = v
+    out, said = wide(tmp_path, {"a.txt": frame}, labels(["126", "127N"], "", "vehicle", "1"))
+    assert said == ["another row of this name rests on more unique peptides"]
+    assert out.query("protein == 'ACTN4'")["abundance"].tolist() == [1.0, 0.5] and set(out["spectra"]) == {37.0, 45.0}
+    out, said = wide(tmp_path, {"a.txt": frame.drop(columns="qupm")}, labels(["126", "127N"], "", "vehicle", "1"))
+    assert not said and len(out) == 6
+
+
+def test_proteins_on_few_spectra_do_not_set_the_normalisation() -> None:
+    table = proteome(n=300)
+    table["spectra"] = np.where(table["protein"] < "P200", 10.0, 1.0)
+    quality = assay.thermal_shift(table)["thermal_shift_quality"]
+    every = assay.thermal_shift(table, min_spectra=0)["thermal_shift_quality"]
+    assert 20 <= quality["n_proteins"].iloc[0] < every["n_proteins"].iloc[0]
+    other = assay.thermal_shift(table, full_melt=[(6, 0.4, 0.6)])["thermal_shift_quality"]
+    assert other["n_proteins"].iloc[0] != quality["n_proteins"].iloc[0]

@@ -67,10 +67,13 @@ def _sentence(row: Any) -> str:
     if row.status != "estimated":
         return f"{name}: {effect}{where}, {row.treatment} vs vehicle; not tested ({row.reason}; n = {row.n})."
     if row.design == MELTING:
-        test = f"F = {row.f_statistic:.3g} on {row.df1:.3g} and {row.df2:.3g} degrees of freedom"
+        test = f"F = {row.f_statistic:.3g}"
+        test += f" on {row.df1:.3g} and {row.df2:.3g} degrees of freedom" if row.df1 == row.df1 else ""
     else:
         test = f"t = {row.statistic:.2f} on {row.df2:.3g} degrees of freedom"
     test += f", {equals('p', row.p_value)}, {equals('q', row.q_value)}, n = {row.n} replicates of both arms together"
+    if row.design == MELTING and row.df1 == row.df1 and row.q_exchanged == row.q_exchanged:
+        test += f"; with runs exchanged {equals('q', row.q_exchanged)}"
     if row.design in (BANDS, DARTS):
         test = test.replace(" replicates of both arms together", f", {row.block}")
     how = {MELTING: "melting curves", BANDS: "bands", DARTS: "protease"}.get(row.design, row.condition)

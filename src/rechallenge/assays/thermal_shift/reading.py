@@ -69,6 +69,8 @@ def wide_form() -> Contract:
                    also=("gene names", "gene symbol", "symbol", "clustername", "genes")),
             Column("peptides", "unique peptides", "number",
                    also=("qupm", "unique peptides", "# unique peptides", "uniquePeptideMatches")),
+            Column("spectra", "quantified spectra", "number",
+                   also=("qssm", "qusm", "quantified spectra", "spectrum matches")),
         ),
     )  # fmt: skip
 
@@ -184,8 +186,9 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
                 )
             )
             continue
-        rows, gone = _without_decoys(rows)
-        excluded += gone
+        for cut in (_without_decoys, _best_row):
+            rows, gone = cut(rows)
+            excluded += gone
         made, faults = _long(rows, found, samples, zero_missing=form.startswith("MaxQuant"))
         out.faults += faults
         empty = int(made["abundance"].isna().sum())
@@ -343,6 +346,25 @@ def _without_decoys(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Any, .
     return rows[keep], gone
 
 
+def _best_row(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Any, ...]]]:
+    """Of rows of one name the one with most unique peptides, as the package TPP takes it; and what was left out.
+
+    Rows of one name are protein groups (isoforms, one of them often on a single peptide) and no repeated measurements.
+    Where an export does not give peptides they are kept and averaged.
+    """
+    peptides = pd.to_numeric(rows["peptides"])
+    if not peptides.notna().any() or not rows["protein"].duplicated().any():
+        return rows, []
+    best = peptides.fillna(-1.0).groupby(rows["protein"]).idxmax()
+    keep = rows.index.isin(best)
+    reason = "another row of this name rests on more unique peptides"
+    gone = [
+        ("thermal_shift", f, s, int(r), "protein", p, reason)
+        for f, s, r, p in zip(*(rows.loc[~keep, c] for c in ("_file", "_sheet", "_row", "protein")), strict=True)
+    ]
+    return rows[keep], gone
+
+
 def _long(
     rows: pd.DataFrame, found: dict[int, str], samples: pd.DataFrame, *, zero_missing: bool
 ) -> tuple[pd.DataFrame, list[Fault]]:
@@ -371,7 +393,7 @@ def _long(
             values[values == 0] = np.nan
         values[~np.isfinite(values)] = np.nan
         info = samples.iloc[i]
-        part = rows[["protein", "gene", "peptides", "_file", "_sheet", "_row"]].copy()
+        part = rows[["protein", "gene", "peptides", "spectra", "_file", "_sheet", "_row"]].copy()
         part["abundance"], part["entry"] = values, part["_row"].astype(str)
         for name in ("treatment", "dose_um", "temperature_c", "range_c", "replicate", "model"):
             part[name] = info[name]
