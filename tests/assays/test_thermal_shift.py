@@ -202,18 +202,57 @@ def test_arms_without_a_common_temperature_are_not_compared() -> None:
     assert one["status"].eq("not_testable").all() and one["p_value"].isna().all()
 
 
-def test_doses_by_temperature_are_compared_at_the_highest_dose() -> None:
-    rng = np.random.default_rng(0)
-    parts = [
-        pd.DataFrame({"protein": [f"P{i}" for i in range(60)], "treatment": "drug", "dose_um": dose, "temperature_c": t,
-                      "replicate": replicate,
-                      "abundance": 2.0 ** (rng.normal(20, 0.1, 60) + (np.arange(60) < 3) * (dose > 0.5) * (t > 45))})
-        for t in (42.0, 48.0, 54.0) for dose in (0.0, 0.02, 1.0, 5.0) for replicate in "12"
-    ]  # fmt: skip
-    out = assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]
-    assert set(out["design"]) == {"dose x temperature"} and len(out) == 180
-    assert set(out.loc[out["q_value"] < 0.05, "protein"]) == {"P0", "P1", "P2"}
-    assert not (out["temperature_c"].eq(42) & (out["q_value"] < 0.05)).any()
+def dosed(n: int = 60, hits: int = 3, replicates: str = "12", seed: int = 0) -> pd.DataFrame:
+    """Four temperatures and five doses; the first proteins are stabilised above 45 deg C with an EC50 of 0.2 µM, and
+    every sample has a factor of its own."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for r in replicates:
+        for t in (42.0, 48.0, 54.0, 58.0):
+            for dose in (0.0, 0.01, 0.1, 1.0, 10.0):
+                gain = (np.arange(n) < hits) * (t > 45) * 1.5 * dose / (0.2 + dose)
+                y = rng.normal(0, 0.3) + rng.normal(0, 0.1, n) + gain + 20 + np.arange(n) / 10
+                part = pd.DataFrame({"protein": [f"P{i}" for i in range(n)], "abundance": 2.0**y})
+                parts.append(part.assign(treatment="drug", dose_um=dose, temperature_c=t, replicate=r))
+    return located(pd.concat(parts, ignore_index=True))
+
+
+def test_doses_by_temperature_make_one_curve() -> None:
+    out = assay.thermal_shift(dosed())
+    table = out["thermal_shift"].set_index("protein")
+    assert set(table["design"]) == {"dose x temperature"} and len(table) == 60
+    assert set(table.index[table["q_value"] < 0.05]) == {"P0", "P1", "P2"}
+    assert set(table["condition"]) == {"4 doses x 4 temperatures"} and table["n"].eq(2).all()
+    hits = table.loc[["P0", "P1", "P2"]]
+    assert (hits["ci_low"] > 0.7).all() and (hits["ci_high"] < 1.6).all() and hits["change"].eq("stability").all()
+    assert hits["pec50_status"].eq("estimated").all()
+    assert ((hits["pec50_low"] < 6.7) & (hits["pec50_high"] > 6.7)).all() and hits["pec50"].between(6.3, 7.1).all()
+    assert table["pec50"].drop(index=hits.index).isna().all()
+    claims = check(assay.thermal_shift_claims(out["thermal_shift"])).set_index("entity")
+    assert set(claims.index) == {"P0", "P1", "P2"} and "pEC50" in claims.loc["P0", "claim"]
+    assert "n = 2 experiments" in claims.loc["P0", "claim"]
+    drawn = out["thermal_shift_doses"]
+    assert len(set(drawn["protein"])) == 12 and np.corrcoef(drawn["value"], drawn["fitted"])[0, 1] > 0.8
+    figure = assay.thermal_shift_doses_figure(out["thermal_shift"], drawn)
+    assert b"P0" in export("d", figure)["csv"]
+    assert assay.thermal_shift_doses_figure(out["thermal_shift"], drawn.iloc[:0]) is None
+
+
+def test_doses_have_no_order_of_rows() -> None:
+    table = dosed(n=25, hits=1, replicates="1")
+    first, again = (assay.thermal_shift(x)["thermal_shift"] for x in (table, table.sample(frac=1, random_state=2)))
+    pd.testing.assert_frame_equal(again, first, check_exact=False, rtol=1e-8)
+    assert first["n"].eq(1).all() and first["status"].eq("estimated").all()
+
+
+def test_doses_without_a_vehicle_at_each_temperature_are_compared_at_the_highest() -> None:
+    table = dosed()
+    table = table[(table["dose_um"] > 0.05) | ((table["dose_um"] == 0) & (table["temperature_c"] > 50))]
+    table = table[(table["dose_um"] != 0.1) | (table["temperature_c"] < 50)]
+    out = assay.thermal_shift(table)["thermal_shift"]
+    assert out["pec50_status"].eq("").all() and out["effect_unit"].str.contains("treated / vehicle").all()
+    found = set(out.loc[out["q_value"] < 0.05, "protein"])
+    assert {"P0", "P1", "P2"} <= found and len(found) <= 6
 
 
 def test_protection_from_protease() -> None:

@@ -21,8 +21,8 @@ def pooled_p(statistic: ArrayLike, pool: ArrayLike) -> Floats:
     """p-values of ``statistic`` [n] (large = unlike the null; nan stays nan) against the null values ``pool`` [m].
 
     With 4,000 values a true p of 1e-4 comes out between .7e-4 and 3.3e-4 in nine of ten pools, one of 1e-5 up to seven
-    times too large (exponential, gamma and chi-squared values). The scale of both should be one on which a tail falls off about exponentially (log (1 + F), say). Raises ValueError
-    for a pool of fewer than 100 finite values.
+    times too large (exponential, gamma and chi-squared values). The scale of both should be one on which a tail falls
+    off about exponentially (log (1 + F), say). Raises ValueError for a pool of fewer than 100 finite values.
     """
     from scipy.stats import genpareto
 

@@ -174,8 +174,8 @@ def normalised(
     Of the proteins that all runs have, on `min_spectra` quantified spectra or more in each (where the table says),
     those are taken that melt fully in one run: `bounds` holds (place of the temperature, lowest, highest fraction). The
     run with most of them counts; every run's medians over them are brought to one melting curve, fitted to the medians
-    of the run that it fits best. Where fewer than 20 proteins melt so, all proteins that every run has are taken. Returns
-    the factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins, by (what was taken).
+    of the run that it fits best. Where fewer than 20 proteins melt so, all with complete curves are taken. Returns the
+    factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins, by (what was taken).
     """
     t, runs = one.temperature, one.runs
     each = np.unique(runs)

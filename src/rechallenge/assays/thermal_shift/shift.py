@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
+from rechallenge.assays.thermal_shift.doses import over_doses
 from rechallenge.assays.thermal_shift.levels import amounts, bands
 from rechallenge.assays.thermal_shift.melting import melting
 from rechallenge.assays.thermal_shift.prepare import (
@@ -33,6 +34,7 @@ from rechallenge.tables.contract import source_rows
 
 NPARC = "doi:10.1074/mcp.TIR119.001481"
 TPP = "doi:10.1126/science.1255784"
+KURZAWA = "doi:10.1038/s41467-020-19529-8"
 FRANKEN = "doi:10.1038/nprot.2015.101"
 TAIL = "doi:10.1093/bioinformatics/btp211"
 CETSA = "doi:10.1126/science.1233606"
@@ -46,10 +48,15 @@ COLUMNS = (
     "protein", "gene", "model", "treatment", "contrast", "design", "condition", "temperature_c", "effect",
     "effect_unit", "se", "ci_low", "ci_high", "statistic", "f_statistic", "df1", "df2", "p_value", "p_holm", "q_value",
     "p_exchanged", "q_exchanged", "n", "n_vehicle", "n_treated", "tm_vehicle_c", "tm_treated_c", "delta_tm_c",
-    "delta_tm_low", "delta_tm_high", "tm_status", "tm_reason", "r2_vehicle", "r2_treated", "block", "confidence",
+    "delta_tm_low", "delta_tm_high", "tm_status", "tm_reason", "r2_vehicle", "r2_treated", "pec50", "pec50_low",
+    "pec50_high", "pec50_status", "pec50_reason", "change", "block", "confidence",
     "overall", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
-_TEXT = ("gene", "model", "condition", "effect_unit", "tm_status", "tm_reason", "block", "status", "reason")
+_TEXT = (
+    "gene", "model", "condition", "effect_unit", "tm_status", "tm_reason", "pec50_status", "pec50_reason", "change",
+    "block", "status", "reason",
+)  # fmt: skip
+DOSE_POINTS = ("model", "treatment", "protein", "gene", "replicate", "temperature_c", "dose_um", "value", "fitted")
 POINTS = ("model", "treatment", "design", "protein", "gene", "arm", "replicate", "temperature_c", "value")
 CURVES = ("model", "treatment", "protein", "arm", "plateau", "a", "b", "tm_c", "r2")
 QUALITY = (
@@ -98,7 +105,14 @@ def _methods(
             "labels are shared, else Welch), single levels adjusted by Holm."
         )
     if DOSES in done:
-        said.append("Dose by temperature designs were compared at the highest dose, temperature by temperature.")
+        said.append(
+            f"Doses by temperature were tested as by Kurzawa et al. ({KURZAWA}): no effect of the dose against sigmoid "
+            "dose responses with a plateau per temperature and an EC50 that shifts linearly with temperature; F with a "
+            "moderated denominator, its null from the doses permuted within each temperature over all proteins with a "
+            f"generalised Pareto tail ({TAIL}); limits of the EC50 are those of its profile."
+            if table["pec50_status"].ne("").any()
+            else "Dose by temperature designs were compared at the highest dose, temperature by temperature."
+        )
     return (
         " ".join(said) + f" Intervals are at {100 * confidence:g} %; q values are Benjamini and Hochberg's "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x) over the tests of a model, treatment and design."
@@ -107,8 +121,14 @@ def _methods(
 
 @analysis(
     title="Shift of protein stability by the drug",
-    reference=(NPARC, TPP, FRANKEN, TAIL, CETSA, PISA, DARTS_DOI, LIMMA),
-    gives=("thermal_shift", "thermal_shift_points", "thermal_shift_curves", "thermal_shift_quality"),
+    reference=(NPARC, TPP, FRANKEN, TAIL, KURZAWA, CETSA, PISA, DARTS_DOI, LIMMA),
+    gives=(
+        "thermal_shift",
+        "thermal_shift_points",
+        "thermal_shift_curves",
+        "thermal_shift_quality",
+        "thermal_shift_doses",
+    ),
     methods=_methods,
 )
 def thermal_shift(
@@ -121,6 +141,8 @@ def thermal_shift(
     min_spectra: int = 4,
     full_melt: Sequence[Sequence[float]] = FULL_MELT,
     test: str = "nparc",
+    permutations: int = 10,
+    seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Every protein of every treatment against vehicle: `COLUMNS`; points and curves of the strongest; quality.
 
@@ -132,8 +154,12 @@ def thermal_shift(
 
     `p_value` of melting curves is that of NPARC's F with `test` "nparc". `p_exchanged` compares the same F with those
     that the experiment itself gives when runs are exchanged between the arms: it keeps its level where runs differ or
-    proteins scatter unlike, which NPARC's does not, and finds less. With `test` "exchanged" it is the `p_value`. Raises
-    NotApplicable where no treatment has a vehicle, ValueError for an unknown `normalise` or `test`.
+    proteins scatter unlike, which NPARC's does not, and finds less. With `test` "exchanged" it is the `p_value`.
+
+    Doses by temperature are tested by one F per protein (`rechallenge.stats.dose_temperature`) against `permutations`
+    of the doses within each temperature, drawn with `seed`; fewer than 20 proteins that can be tested so are compared
+    at the highest dose. Raises NotApplicable where no treatment has a vehicle, ValueError for an unknown `normalise` or
+    `test`.
     """
     if normalise not in ("median_curve", "none"):
         raise ValueError(f"normalise is 'median_curve' or 'none', got {normalise!r}")
@@ -142,22 +168,31 @@ def thermal_shift(
     bounds = [(int(place), float(low), float(high)) for place, low, high in full_melt]
     table = tidied(thermal_shift)
     table = table[table["value"].notna()]
-    results, points, arms, quality = [], [], [], []
+    results, points, arms, quality, dosed = [], [], [], [], []
     for model, treatment, rows in comparisons(table):
         design = design_of(rows)
         if design in (BANDS, DARTS):
             found = bands(rows, model, treatment, design, confidence)
             points.append(_band_points(rows, model, treatment, design, found))
         else:
-            one = matrix(model, treatment, _at_highest_dose(rows) if design == DOSES else rows, design)
-            found, more, drawn, factors = _proteome(one, confidence, min_replicates, normalise, min_spectra, bounds)
+            found, more, drawn, factors = pd.DataFrame(), pd.DataFrame(), None, pd.DataFrame()
+            if design == DOSES:
+                one = matrix(model, treatment, rows, design)
+                found, curved, factors = over_doses(
+                    one, confidence=confidence, permutations=permutations, seed=seed, normalise=normalise != "none"
+                )
+                dosed.append(curved)
+            if found.empty:
+                one = matrix(model, treatment, _at_highest_dose(rows) if design == DOSES else rows, design)
+                found, more, drawn, factors = _proteome(one, confidence, min_replicates, normalise, min_spectra, bounds)
             if found.empty:
                 continue
             found = _few_peptides(found, rows, min_peptides)
             if design == MELTING and test == "exchanged":
                 found = _by_exchange(found)
             best = _strongest(found)
-            points.append(_points(drawn, best))
+            if drawn is not None:
+                points.append(_points(drawn, best))
             arms.append(
                 more[more["protein"].isin(best)].assign(model=model, treatment=treatment) if len(more) else more
             )
@@ -173,6 +208,7 @@ def thermal_shift(
         "thermal_shift_points": _table(points, POINTS),
         "thermal_shift_curves": _table(arms, CURVES),
         "thermal_shift_quality": _table(quality, QUALITY),
+        "thermal_shift_doses": _table(dosed, DOSE_POINTS),
     }
 
 
@@ -319,6 +355,6 @@ def _table(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     joined = pd.concat(filled, ignore_index=True).reindex(columns=[*columns, *extra])
     if extra:
         joined["protease"] = joined["protease"].fillna("")
-    keys = [c for c in ("model", "treatment", "design", "protein", "arm", "replicate", "temperature_c", "protease")
-            if c in joined.columns]  # fmt: skip
+    keys = ["model", "treatment", "design", "protein", "arm", "replicate", "temperature_c", "protease", "dose_um"]
+    keys = [c for c in keys if c in joined.columns]
     return joined.sort_values(keys, kind="mergesort").reset_index(drop=True)
