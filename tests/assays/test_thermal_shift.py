@@ -464,3 +464,15 @@ def test_proteins_on_few_spectra_do_not_set_the_normalisation() -> None:
     assert 20 <= quality["n_proteins"].iloc[0] < every["n_proteins"].iloc[0]
     other = assay.thermal_shift(table, full_melt=[(6, 0.4, 0.6)])["thermal_shift_quality"]
     assert other["n_proteins"].iloc[0] != quality["n_proteins"].iloc[0]
+
+
+def test_a_sheet_of_doses_without_their_temperature_is_refused(tmp_path: Path) -> None:
+    """TPP's sheet of a dose response has the doses where that of melting curves has temperatures."""
+    frame = pd.DataFrame(
+        {"gene_name": ["A", "B"], **{f"rel_fc_{c}": [1.0, 1.0] for c in ("126", "127N", "127C", "128N")}}
+    )
+    sheet = pd.DataFrame({"Experiment": ["drug_1"], "Condition": ["drug"], "126": [10.0], "127N": [1.0], "127C": [0.1],
+                          "128N": [0.0]})  # fmt: skip
+    assert "no-temperature" in wide(tmp_path, {"drug_1.txt": frame}, sheet)[1]
+    out, said = wide(tmp_path, {"drug_1.txt": frame}, sheet.assign(Temperature=55))
+    assert not said and set(out["temperature_c"]) == {55.0} and set(out["dose_um"]) == {0.0, 0.1, 1.0, 10.0}
