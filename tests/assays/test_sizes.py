@@ -79,3 +79,17 @@ def test_the_example_keeps_the_contract(tmp_path: Path) -> None:
 def test_every_replicate_is_drawn() -> None:
     text = json.dumps(specification(assay.size_curves(particles({"vehicle": 100.0, "drug": 150.0}))))
     assert all(f'"drug{r}"' in text for r in range(3)) and "Size (nm)" in text
+
+
+@pytest.mark.slow
+def test_null_and_power_over_preparations() -> None:
+    """Preparations differ by 5 %. Four a group: no more than 5 % of p below .05 where the medians are the same, and
+    nearly all where one is 1.25 times the other; particles, of which there are hundreds, do not count as n."""
+
+    def p(fold: float, seed: int) -> float:
+        frame = particles({"vehicle": 100.0, "drug": 100.0 * fold}, n=4, each=150, seed=seed)
+        return float(assay.size_distribution(frame)["size_comparisons"]["p_value"].iloc[0])
+
+    null = np.mean([p(1.0, seed) < 0.05 for seed in range(300)])
+    assert abs(null - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 300)
+    assert np.mean([p(1.25, seed) < 0.05 for seed in range(60)]) > 0.9

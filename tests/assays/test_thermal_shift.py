@@ -202,18 +202,57 @@ def test_arms_without_a_common_temperature_are_not_compared() -> None:
     assert one["status"].eq("not_testable").all() and one["p_value"].isna().all()
 
 
-def test_doses_by_temperature_are_compared_at_the_highest_dose() -> None:
-    rng = np.random.default_rng(0)
-    parts = [
-        pd.DataFrame({"protein": [f"P{i}" for i in range(60)], "treatment": "drug", "dose_um": dose, "temperature_c": t,
-                      "replicate": replicate,
-                      "abundance": 2.0 ** (rng.normal(20, 0.1, 60) + (np.arange(60) < 3) * (dose > 0.5) * (t > 45))})
-        for t in (42.0, 48.0, 54.0) for dose in (0.0, 0.02, 1.0, 5.0) for replicate in "12"
-    ]  # fmt: skip
-    out = assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]
-    assert set(out["design"]) == {"dose x temperature"} and len(out) == 180
-    assert set(out.loc[out["q_value"] < 0.05, "protein"]) == {"P0", "P1", "P2"}
-    assert not (out["temperature_c"].eq(42) & (out["q_value"] < 0.05)).any()
+def dosed(n: int = 60, hits: int = 3, replicates: str = "12", seed: int = 0) -> pd.DataFrame:
+    """Four temperatures and five doses; the first proteins are stabilised above 45 deg C with an EC50 of 0.2 µM, and
+    every sample has a factor of its own."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for r in replicates:
+        for t in (42.0, 48.0, 54.0, 58.0):
+            for dose in (0.0, 0.01, 0.1, 1.0, 10.0):
+                gain = (np.arange(n) < hits) * (t > 45) * 1.5 * dose / (0.2 + dose)
+                y = rng.normal(0, 0.3) + rng.normal(0, 0.1, n) + gain + 20 + np.arange(n) / 10
+                part = pd.DataFrame({"protein": [f"P{i}" for i in range(n)], "abundance": 2.0**y})
+                parts.append(part.assign(treatment="drug", dose_um=dose, temperature_c=t, replicate=r))
+    return located(pd.concat(parts, ignore_index=True))
+
+
+def test_doses_by_temperature_make_one_curve() -> None:
+    out = assay.thermal_shift(dosed())
+    table = out["thermal_shift"].set_index("protein")
+    assert set(table["design"]) == {"dose x temperature"} and len(table) == 60
+    assert set(table.index[table["q_value"] < 0.05]) == {"P0", "P1", "P2"}
+    assert set(table["condition"]) == {"4 doses x 4 temperatures"} and table["n"].eq(2).all()
+    hits = table.loc[["P0", "P1", "P2"]]
+    assert (hits["ci_low"] > 0.7).all() and (hits["ci_high"] < 1.6).all() and hits["change"].eq("stability").all()
+    assert hits["pec50_status"].eq("estimated").all()
+    assert ((hits["pec50_low"] < 6.7) & (hits["pec50_high"] > 6.7)).all() and hits["pec50"].between(6.3, 7.1).all()
+    assert table["pec50"].drop(index=hits.index).isna().all()
+    claims = check(assay.thermal_shift_claims(out["thermal_shift"])).set_index("entity")
+    assert set(claims.index) == {"P0", "P1", "P2"} and "pEC50" in claims.loc["P0", "claim"]
+    assert "n = 2 experiments" in claims.loc["P0", "claim"]
+    drawn = out["thermal_shift_doses"]
+    assert len(set(drawn["protein"])) == 12 and np.corrcoef(drawn["value"], drawn["fitted"])[0, 1] > 0.8
+    figure = assay.thermal_shift_doses_figure(out["thermal_shift"], drawn)
+    assert b"P0" in export("d", figure)["csv"]
+    assert assay.thermal_shift_doses_figure(out["thermal_shift"], drawn.iloc[:0]) is None
+
+
+def test_doses_have_no_order_of_rows() -> None:
+    table = dosed(n=25, hits=1, replicates="1")
+    first, again = (assay.thermal_shift(x)["thermal_shift"] for x in (table, table.sample(frac=1, random_state=2)))
+    pd.testing.assert_frame_equal(again, first, check_exact=False, rtol=1e-8)
+    assert first["n"].eq(1).all() and first["status"].eq("estimated").all()
+
+
+def test_doses_without_a_vehicle_at_each_temperature_are_compared_at_the_highest() -> None:
+    table = dosed()
+    table = table[(table["dose_um"] > 0.05) | ((table["dose_um"] == 0) & (table["temperature_c"] > 50))]
+    table = table[(table["dose_um"] != 0.1) | (table["temperature_c"] < 50)]
+    out = assay.thermal_shift(table)["thermal_shift"]
+    assert out["pec50_status"].eq("").all() and out["effect_unit"].str.contains("treated / vehicle").all()
+    found = set(out.loc[out["q_value"] < 0.05, "protein"])
+    assert {"P0", "P1", "P2"} <= found and len(found) <= 6
 
 
 def test_protection_from_protease() -> None:
@@ -336,22 +375,6 @@ def panobinostat(shared: Path, tmp_path: Path) -> pd.DataFrame:
     return read_.frame
 
 
-def test_panobinostat_and_its_histone_deacetylases(shared: Path, tmp_path: Path) -> None:
-    """Franken et al. 2015 (doi:10.1038/nprot.2015.101): HDAC1/2/6/8/10, TTC38, ZFYVE28, H2AFV|Z stabilised."""
-    out = assay.thermal_shift(panobinostat(shared, tmp_path))["thermal_shift"]
-    tested = out[out["p_value"].notna()].set_index("protein")
-    assert len(tested) == 3649
-    assert tested["df1"].iloc[0] == pytest.approx(2.223, abs=0.1) and tested["df2"].iloc[0] == pytest.approx(
-        22.01, abs=0.8
-    )
-    known = ["HDAC1", "HDAC2", "HDAC6", "HDAC8", "HDAC10", "TTC38", "ZFYVE28", "H2AFV|H2AFZ"]
-    assert (tested.loc[known, "q_value"] < 0.01).all() and (tested.loc[known, "effect"] > 0).all()
-    assert set(known) == set(tested.index[:8]), "they are the eight with the smallest p"
-    shifts = {"HDAC1": 14.8, "HDAC2": 10.4, "HDAC6": 3.8, "HDAC8": 2.6, "HDAC10": 7.3}
-    for name, delta in shifts.items():
-        assert tested.loc[name, "delta_tm_c"] == pytest.approx(delta, abs=0.5), name
-
-
 def test_melting_points_as_the_package_tpp_gives_them(shared: Path) -> None:
     """Melting points of TPP 3.23.0 from its own normalised values, run by run."""
     table = pd.read_csv(shared / "data" / "target" / "tpp" / "hdacTR_resultTable.csv").set_index("Protein_ID")
@@ -419,3 +442,37 @@ def test_no_amount_shifts_where_nothing_does() -> None:
         ]  # fmt: skip
         p.append(assay.thermal_shift(located(pd.concat(parts, ignore_index=True)))["thermal_shift"]["p_value"])
     assert abs(np.mean(np.concatenate(p) < 0.05) - 0.05) < 3 * np.sqrt(0.05 * 0.95 / 2400)
+
+
+def test_of_rows_of_one_name_the_one_on_most_peptides_counts(tmp_path: Path) -> None:
+    """ACTN4 has rows of 9, 1 and 1 unique peptides in a real export: they are isoforms, no repeated measurements."""
+    frame = pd.DataFrame({"gene_name": ["ACTN4", "ACTN4", "PKLR"], "qssm": [3, 37, 45], "qupm": [1, 9, 14]})
+    for c, v in (("rel_fc_126", [0.9, 1.0, 1.0]), ("rel_fc_127N", [0.1, 0.5, 0.4])):
+        frame[c] = v
+    out, said = wide(tmp_path, {"a.txt": frame}, labels(["126", "127N"], "", "vehicle", "1"))
+    assert said == ["another row of this name rests on more unique peptides"]
+    assert out.query("protein == 'ACTN4'")["abundance"].tolist() == [1.0, 0.5] and set(out["spectra"]) == {37.0, 45.0}
+    out, said = wide(tmp_path, {"a.txt": frame.drop(columns="qupm")}, labels(["126", "127N"], "", "vehicle", "1"))
+    assert not said and len(out) == 6
+
+
+def test_proteins_on_few_spectra_do_not_set_the_normalisation() -> None:
+    table = proteome(n=300)
+    table["spectra"] = np.where(table["protein"] < "P200", 10.0, 1.0)
+    quality = assay.thermal_shift(table)["thermal_shift_quality"]
+    every = assay.thermal_shift(table, min_spectra=0)["thermal_shift_quality"]
+    assert 20 <= quality["n_proteins"].iloc[0] < every["n_proteins"].iloc[0]
+    other = assay.thermal_shift(table, full_melt=[(6, 0.4, 0.6)])["thermal_shift_quality"]
+    assert other["n_proteins"].iloc[0] != quality["n_proteins"].iloc[0]
+
+
+def test_a_sheet_of_doses_without_their_temperature_is_refused(tmp_path: Path) -> None:
+    """TPP's sheet of a dose response has the doses where that of melting curves has temperatures."""
+    frame = pd.DataFrame(
+        {"gene_name": ["A", "B"], **{f"rel_fc_{c}": [1.0, 1.0] for c in ("126", "127N", "127C", "128N")}}
+    )
+    sheet = pd.DataFrame({"Experiment": ["drug_1"], "Condition": ["drug"], "126": [10.0], "127N": [1.0], "127C": [0.1],
+                          "128N": [0.0]})  # fmt: skip
+    assert "no-temperature" in wide(tmp_path, {"drug_1.txt": frame}, sheet)[1]
+    out, said = wide(tmp_path, {"drug_1.txt": frame}, sheet.assign(Temperature=55))
+    assert not said and set(out["temperature_c"]) == {55.0} and set(out["dose_um"]) == {0.0, 0.1, 1.0, 10.0}

@@ -125,7 +125,7 @@ def test_curves_and_log_rank_agree_with_lifelines() -> None:
     inside = np.isfinite(curve[:, 4])
     limits = fitter.confidence_interval_.to_numpy()[inside]
     assert curve[inside, 4:6] == pytest.approx(limits)
-    assert median_time(curve)[0] == fitter.median_survival_time_
+    assert median_time(a)[0] == fitter.median_survival_time_
     other = logrank_test(a[:, 0], b[:, 0], a[:, 1], b[:, 1])
     excess, variance, p = assay.log_rank(a, b)
     table = series({"vehicle": [[100, 800, 900]] * 3, "A": [[100, 110, 120]] * 3})

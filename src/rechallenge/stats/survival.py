@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,9 +40,18 @@ def _arrays(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None) -> tuple
 
 
 def kaplan_meier(
-    time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = None, *, confidence: float = 0.95
+    time: ArrayLike,
+    event: ArrayLike,
+    entry: ArrayLike | None = None,
+    *,
+    confidence: float = 0.95,
+    limits: Literal["log-log", "log"] = "log-log",
 ) -> Curve:
-    """The curve of one group; times (n,), events (n,), entry (n,) for delayed entry, in one unit."""
+    """The curve of one group; times (n,), events (n,), entry (n,) for delayed entry, in one unit.
+
+    ``limits`` are on the scale of log (-log S), or on that of log S, as R's survfit has them by default. Where the
+    curve is 1 or 0 they are nan (R: NA).
+    """
     t, e, start = _arrays(time, event, entry)
     at, inverse = np.unique(t, return_inverse=True)
     deaths = np.bincount(inverse, weights=e, minlength=len(at))
@@ -52,8 +62,12 @@ def kaplan_meier(
     survival = np.cumprod(1 - deaths / at_risk)
     with np.errstate(divide="ignore", invalid="ignore"):
         variance = np.cumsum(deaths / (at_risk * (at_risk - deaths)))
-        reach = special.ndtri(0.5 + confidence / 2) * np.sqrt(variance) / np.log(survival)
-        low, high = survival ** np.exp(-reach), survival ** np.exp(reach)
+        reach = special.ndtri(0.5 + confidence / 2) * np.sqrt(variance)
+        if limits == "log":
+            low, high = survival * np.exp(-reach), np.minimum(survival * np.exp(reach), 1.0)
+        else:
+            reach = reach / np.log(survival)
+            low, high = survival ** np.exp(-reach), survival ** np.exp(reach)
     unknown = (survival == 1) | (survival == 0)
     low[unknown], high[unknown] = np.nan, np.nan
     parts = (at, survival, low, high, at_risk, deaths, lost, variance)

@@ -76,13 +76,15 @@ def binding(
     offset: bool = False,
     margin: float = 3.0,
     reference: str = "",
+    equilibrium: bool = True,
 ) -> dict[str, pd.DataFrame]:
     """KD by kinetics and at equilibrium (`COLUMNS`), mutants against `reference` (`MUTANTS`), points and fits to draw.
 
     `drift` fits a slope per cycle, `shared_rmax` one Rmax per experiment (one surface), `offset` a response without
     ligand at equilibrium. `margin` is the fold within which a mutant counts as unchanged; `reference` the variant that
-    others are compared with (the wild type where empty). Raises NotApplicable for a table without a response,
-    ValueError for a `margin` not above 1.
+    others are compared with (the wild type where empty). Without `equilibrium` a steady state is given from the ends of
+    injections that, by the rates of the kinetic fit, were too short for it (the reason says so); with it such a row has
+    no KD. Raises NotApplicable for a table without a response, ValueError for a `margin` not above 1.
     """
     if not margin > 1:
         raise ValueError(f"the margin of equivalence is a fold above 1, got {margin}")
@@ -106,7 +108,7 @@ def binding(
         if rows["seconds"].notna().any():
             row, fit = kinetic(one, drift=drift, shared_rmax=shared_rmax, confidence=confidence)
             fits.append({**who, **row})
-        row, found = steady(one, fit, offset=offset, confidence=confidence)
+        row, found = steady(one, fit, offset=offset, confidence=confidence, equilibrium=equilibrium)
         fits.append({**who, **row})
         drawn += [part.assign(**who) for part in curves(one, fit, found)]
     single = pd.DataFrame(fits)

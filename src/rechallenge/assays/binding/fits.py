@@ -150,9 +150,13 @@ def kinetic(
 
 
 def steady(
-    one: Experiment, fit: Kinetics | None, *, offset: bool, confidence: float
+    one: Experiment, fit: Kinetics | None, *, offset: bool, confidence: float, equilibrium: bool = True
 ) -> tuple[dict[str, Any], Affinity | None]:
-    """The fit at equilibrium as a row, and the fit; says where the injections were too short for an equilibrium."""
+    """The fit at equilibrium as a row, and the fit; says where the injections were too short for an equilibrium.
+
+    With ``equilibrium`` such a row has no KD and says what the hyperbola of the responses as they are would give;
+    without, the row has that KD, and the reason still says what it is.
+    """
     base = {"method": STEADY, "n_cycles": len(one.cycles) or len(one.doses)}
     if len(one.doses) == 0:
         return {**base, **_failed(one.reason or "no response at equilibrium")}, None
@@ -171,11 +175,19 @@ def steady(
         row["rmax"] = NAN
     elif fit is not None and one.cycles:
         lasting = min(_association(c) for c in one.cycles)
-        if lasting * (fit.ka * bottom + fit.kd) < SETTLED:
-            row |= {
-                "kd_um": NAN, "ci_low": NAN, "ci_high": NAN, "status": "not_estimable",
-                "reason": f"the injections of {lasting:.3g} s end before equilibrium at the lowest concentration",
-            }  # fmt: skip
+        halves = lasting * (fit.ka * bottom + fit.kd)
+        if halves < SETTLED:
+            share = 100 * (1 - np.exp(-halves))
+            why = (
+                f"the injections of {lasting:.3g} s end before equilibrium: {share:.0f} % of it is reached at the "
+                "lowest concentration"
+            )
+            if equilibrium:
+                row |= {"kd_um": NAN, "ci_low": NAN, "ci_high": NAN, "status": "not_estimable"}
+                why += f"; the responses as they are would give {found.kd_um:.3g} µM"
+            else:
+                why += ", so that KD comes out too high"
+            row["reason"] = why
     return row, found
 
 

@@ -78,6 +78,8 @@ THERMAL_SHIFT = Contract(
         Column("blot", "membrane, where one replicate is on several", also=("membrane",)),
         Column("peptides", "unique peptides behind the value", "number", low=0.0,
                also=("qupm", "unique peptides", "uniquePeptideMatches", "# unique peptides")),
+        Column("spectra", "spectra quantified for the protein in the run", "number", low=0.0,
+               also=("qssm", "qusm", "quantified spectra", "spectrum matches")),
         Column("entry", "row of an export (made by reading): one name may stand in several rows"),
         Column("model", "cells or lysate, as named in study.toml", refers="model", also=("cell_line", "cells")),
     ),

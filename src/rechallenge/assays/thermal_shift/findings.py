@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims, figure
-from rechallenge.assays.thermal_shift.prepare import BANDS, DARTS, MELTING
+from rechallenge.assays.thermal_shift.prepare import BANDS, DARTS, DOSES, MELTING
 from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 from rechallenge.stats.melt import curve
@@ -27,7 +27,8 @@ def thermal_shift_claims(thermal_shift: pd.DataFrame) -> pd.DataFrame:
     """One claim per protein of a proteome with q < 0.05, and one per protein that was looked at by bands.
 
     Engagement says that the drug changes a protein's stability, not whether this promotes or overcomes resistance: the
-    direction is 0.
+    direction is 0. Where runs could be exchanged between the arms the p and q of the claim are those of the exchange,
+    which keep their level; a protein that only the test with empirical degrees of freedom finds is called a candidate.
     """
     few = thermal_shift["design"].isin([BANDS, DARTS])
     told = thermal_shift[thermal_shift["overall"] & (few | (thermal_shift["q_value"] < ALPHA))]
@@ -38,7 +39,8 @@ def thermal_shift_claims(thermal_shift: pd.DataFrame) -> pd.DataFrame:
             "stream": "thermal_shift",
             "level": "engagement",
             **{c: getattr(row, c) for c in ("model", "contrast", "effect", "effect_unit", "se", "ci_low")},
-            **{c: getattr(row, c) for c in ("ci_high", "p_value", "q_value", "n", "status", "source_table")},
+            **{c: getattr(row, c) for c in ("ci_high", "n", "status", "source_table")},
+            **dict(zip(("p_value", "q_value"), _calibrated(row), strict=True)),
             "statistic": row.f_statistic,
             "direction": 0,
             "analysis": "thermal_shift",
@@ -48,6 +50,12 @@ def thermal_shift_claims(thermal_shift: pd.DataFrame) -> pd.DataFrame:
         for row in _each(told)
     ]
     return claim_table(rows)
+
+
+def _calibrated(row: Any) -> tuple[float, float]:
+    """p and q of a row: by exchange of runs where that was possible."""
+    exchanged = row.p_exchanged == row.p_exchanged
+    return (row.p_exchanged, row.q_exchanged) if exchanged else (row.p_value, row.q_value)
 
 
 def _sentence(row: Any) -> str:
@@ -64,18 +72,44 @@ def _sentence(row: Any) -> str:
     effect += f" ({100 * row.confidence:g} % interval {limits})" if limits else ""
     if clear and row.design == MELTING and row.ci_low <= 0 <= row.ci_high:
         verb = f"melts otherwise with {row.treatment}, replicates not agreeing on up or down"
+    candidate = row.design == MELTING and not _calibrated(row)[1] < ALPHA
+    if clear and candidate:
+        verb = verb.replace("is ", "may be ", 1).replace("melts", "may melt", 1)
     if row.status != "estimated":
         return f"{name}: {effect}{where}, {row.treatment} vs vehicle; not tested ({row.reason}; n = {row.n})."
-    if row.design == MELTING:
-        test = f"F = {row.f_statistic:.3g} on {row.df1:.3g} and {row.df2:.3g} degrees of freedom"
+    if row.design == DOSES and row.pec50_status:
+        test = f"moderated F = {row.f_statistic:.3g}"
+    elif row.design == MELTING:
+        test = f"F = {row.f_statistic:.3g}"
+        test += f" on {row.df1:.3g} and {row.df2:.3g} degrees of freedom" if row.df1 == row.df1 else ""
     else:
         test = f"t = {row.statistic:.2f} on {row.df2:.3g} degrees of freedom"
     test += f", {equals('p', row.p_value)}, {equals('q', row.q_value)}, n = {row.n} replicates of both arms together"
+    if row.design == DOSES and row.pec50_status:
+        test = test.replace(" replicates of both arms together", " experiment" + ("s" if row.n > 1 else ""))
+        test += ", doses and temperatures being the repetition within" if row.n == 1 else ""
+    if row.design == MELTING and row.df1 == row.df1 and row.q_exchanged == row.q_exchanged:
+        test += f"; with runs exchanged {equals('q', row.q_exchanged)}"
     if row.design in (BANDS, DARTS):
         test = test.replace(" replicates of both arms together", f", {row.block}")
     how = {MELTING: "melting curves", BANDS: "bands", DARTS: "protease"}.get(row.design, row.condition)
     head = f"{name} {verb}{where}" if clear else f"{name}: {verb} by {row.treatment}{where}"
-    return f"{head} ({how}): {effect}{_tm(row)}; {test}."
+    return f"{head} ({how}): {effect}{_tm(row)}{_pec50(row)}; {test}."
+
+
+def _pec50(row: Any) -> str:
+    if row.pec50_status == "estimated":
+        at = f" at {row.temperature_c:g} °C"
+        return f"; pEC50 {row.pec50:.2f} ({interval(row.pec50_low, row.pec50_high)}){at}"
+    if row.pec50_status == "censored" and row.pec50_reason:
+        return f"; pEC50 {_bound(row)} ({row.pec50_reason})"
+    return ""
+
+
+def _bound(row: Any) -> str:
+    if np.isinf(row.pec50_low):
+        return f"below {row.pec50_high:.2f}"
+    return f"above {row.pec50_low:.2f}" if np.isinf(row.pec50_high) else f"{row.pec50_low:.2f} to {row.pec50_high:.2f}"
 
 
 def _tm(row: Any) -> str:

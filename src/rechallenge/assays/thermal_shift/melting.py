@@ -6,7 +6,9 @@ point needs a curve that crosses one half within the tested range in every repli
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -16,12 +18,15 @@ from numpy.typing import NDArray
 from rechallenge.assays.thermal_shift.prepare import Comparison
 from rechallenge.stats.melt import FTest, Melts, f_test, fit_melts, melting_point, refine
 from rechallenge.stats.moderated import fit, moderate
+from rechallenge.stats.pooled_null import pooled_p
 
 Floats = NDArray[np.float64]
 #: a replicate's melting point is believed where its curve explains this much
 MIN_R2 = 0.5
 #: fewest proteins with the same number of measurements from which degrees of freedom are learnt
 MIN_GROUP = 100
+#: most exchanges of runs that make the null distribution
+MAX_EXCHANGES = 4
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,7 @@ def melting(one: Comparison, *, min_replicates: int, confidence: float) -> tuple
     t = np.tile(data.temperature, len(data.treated))
     arm = np.repeat(data.treated, m)
     null = fit_melts(flat, t)
-    arms = {a: fit_melts(flat[:, arm == a], t[arm == a]) for a in (False, True)}
-    alternative = np.zeros(p)
-    for a in (False, True):
-        # the null's curve is one that the alternative may take: it can never fit worse
-        params, rss = refine(flat[:, arm == a], t[arm == a], null.params)
-        better = ~(arms[a].rss <= rss) & np.isfinite(rss)
-        arms[a].params[better], arms[a].rss[better] = params[better], rss[better]
-        alternative = alternative + arms[a].rss
+    arms, alternative = _two_curves(flat, t, arm, null)
     out = pd.DataFrame({"protein": one.proteins, "gene": one.genes})
     out["n_vehicle"], out["n_treated"] = n_vehicle, n_treated
     out["n"] = n_vehicle + n_treated
@@ -99,11 +97,80 @@ def melting(one: Comparison, *, min_replicates: int, confidence: float) -> tuple
             out.loc[group, ["df1", "df2"]] = [found.df1, found.df2]
             tested = group & np.isfinite(out["p_value"].to_numpy())
             out.loc[tested, ["status", "reason"]] = ["estimated", ""]
+    _exchanged(out, data, flat, t, null)
     _shift(out, data, confidence)
     _points(out, data, confidence)
     for a, name in ((False, "vehicle"), (True, "treated")):
         out[f"r2_{name}"] = arms[a].r2
     return out, _arms(one, arms)
+
+
+def _two_curves(flat: Floats, t: Floats, arm: NDArray[np.bool_], null: Melts) -> tuple[dict[bool, Melts], Floats]:
+    """One curve per arm of columns, and the sum of their residual sums of squares [p]."""
+    arms = {a: fit_melts(flat[:, arm == a], t[arm == a]) for a in (False, True)}
+    total = np.zeros(len(flat))
+    for a in (False, True):
+        # the null's curve is one that the alternative may take: it can never fit worse
+        params, rss = refine(flat[:, arm == a], t[arm == a], null.params)
+        better = ~(arms[a].rss <= rss) & np.isfinite(rss)
+        arms[a].params[better], arms[a].rss[better] = params[better], rss[better]
+        total = total + arms[a].rss
+    return arms, total
+
+
+def exchanges(treated: NDArray[np.bool_], replicate: tuple[str, ...]) -> Iterator[NDArray[np.bool_]]:
+    """Other ways to part the runs into two arms of the same sizes, each with its share of treated and vehicle runs.
+
+    Where every treated run has the vehicle run of its replicate, treatment is exchanged within replicates (so batches
+    stay balanced); else between any runs. The most balanced partings come first, each once and not with its mirror
+    image, at most `MAX_EXCHANGES`. None with one run an arm: their exchange is the mirror image.
+    """
+    t, v = ([int(i) for i in np.flatnonzero(treated == a)] for a in (True, False))
+    labels = [replicate[i] for i in t], [replicate[i] for i in v]
+    paired = sorted(labels[0]) == sorted(labels[1]) and len(set(labels[0])) == len(t)
+    found: list[tuple[float, tuple[int, ...]]] = []
+    wanted = len(t) ** 2 / len(treated)  # treated runs in the first arm when both arms have their share
+    for k in range(1, min(len(t), len(v)) + 1):
+        if paired:
+            partner = {i: int(v[labels[1].index(replicate[i])]) for i in t}
+            sets = [tuple(sorted({*t} - {*s} | {partner[i] for i in s})) for s in combinations(t, k)]
+        else:
+            sets = [tuple(sorted({*t} - {*a} | {*b})) for a in combinations(t, k) for b in combinations(v, k)]
+        found += [(abs(len(t) - k - wanted), s) for s in sets]
+    seen = {tuple(t), tuple(v)}
+    given = 0
+    for _, first in sorted(found):
+        mirror = tuple(i for i in range(len(treated)) if i not in first)
+        if first in seen or (len(first) == len(mirror) and mirror in seen):
+            continue
+        seen.add(first)
+        arm = np.zeros(len(treated), dtype=bool)
+        arm[list(first)] = True
+        yield arm
+        given += 1
+        if given == MAX_EXCHANGES:
+            return
+
+
+def _exchanged(out: pd.DataFrame, data: Curves, flat: Floats, t: Floats, null: Melts) -> None:
+    """p of the same F against the F of the same proteins with runs exchanged between the arms, over all proteins.
+
+    It takes the distribution of F from the experiment itself: points of one run are correlated and runs differ, which
+    an F distribution with degrees of freedom common to all proteins does not hold (see `f_test`).
+    """
+    out["p_exchanged"] = np.nan
+    whole = np.isfinite(flat).all(axis=1) & out["p_value"].notna().to_numpy()
+    if whole.sum() < MIN_GROUP:
+        return
+    part = Melts(null.params[whole], null.rss[whole], null.n[whole], null.r2[whole])
+    size = data.values.shape[2]
+    pool = [
+        np.log(part.rss / _two_curves(flat[whole], t, np.repeat(arm, size), part)[1])
+        for arm in exchanges(data.treated, data.replicate)
+    ]
+    if pool:
+        f = np.log(out["rss_null"].to_numpy() / out["rss_alternative"].to_numpy())[whole]
+        out.loc[whole, "p_exchanged"] = pooled_p(f, np.concatenate(pool))
 
 
 def _moderated(values: Floats, treated: NDArray[np.bool_], confidence: float) -> tuple[Floats, Floats, Floats, Floats]:

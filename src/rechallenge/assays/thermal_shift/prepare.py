@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -20,9 +20,9 @@ MELTING, SINGLE, INTEGRAL = "melting curves", "one temperature", "integral (PISA
 DOSES, BANDS, DARTS = "dose x temperature", "bands (CETSA)", "protease (DARTS)"
 #: with fewer proteins nothing can be learnt from the others: every protein is tested by itself
 MIN_PROTEINS = 20
-#: fractions soluble at the fourth highest, second highest and highest temperature of the proteins that set the
-#: normalisation (Savitski 2014)
-_FULL_MELT = {-4: (0.4, 0.6), -2: (0.0, 0.3), -1: (0.0, 0.2)}
+#: (place from the lowest temperature of ten, lowest, highest fraction soluble) of the proteins that set the
+#: normalisation: Franken et al. 2015 (doi:10.1038/nprot.2015.101) and `tpptrDefaultNormReqs` of the package TPP
+FULL_MELT = ((7, 0.4, 0.6), (9, 0.0, 0.3), (10, 0.0, 0.2))
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,8 @@ class Comparison:
     """One treatment against vehicle in one model.
 
     ``values`` [p, s] (technical measurements averaged; nan = missing) of ``proteins`` in ``samples``: one row per
-    sample with treated (bool), dose_um, temperature_c, range_c, protease, replicate.
+    sample with treated (bool), dose_um, temperature_c, range_c, protease, replicate. ``spectra`` [p]: the fewest
+    quantified spectra that the protein has in any sample; nan where the table does not say.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Comparison:
     genes: tuple[str, ...]
     values: Floats
     samples: pd.DataFrame
+    spectra: Floats
 
     def part(self, keep: NDArray[np.bool_]) -> Comparison:
         """The same with some of the samples."""
@@ -65,7 +67,7 @@ def tidied(frame: pd.DataFrame) -> pd.DataFrame:
     out = frame.copy()
     for c in ("model", "treatment", "replicate", "protease", "range_c", "blot", "protein", "gene"):
         out[c] = each_label(out[c].fillna(""), lambda label: str(label).strip()) if c in out.columns else ""
-    for c in ("dose_um", "temperature_c", "loading", "peptides"):
+    for c in ("dose_um", "temperature_c", "loading", "peptides", "spectra"):
         out[c] = pd.to_numeric(out[c]).astype("float64") if c in out.columns else np.nan
     out["vehicle"] = vehicle_rows(out)
     out["value"] = out["abundance"] / out["loading"].fillna(1.0)
@@ -126,7 +128,8 @@ def matrix(model: str, treatment: str, rows: pd.DataFrame, design: str) -> Compa
     samples = rows.iloc[first][keys].reset_index(drop=True)
     names = rows.assign(_at=at).sort_values(["_at", "gene"]).groupby("_at")["gene"].last()
     genes = [g or p for g, p in zip(names, proteins, strict=True)]
-    return Comparison(model, treatment, design, tuple(proteins.tolist()), tuple(genes), values, samples)
+    spectra = rows.groupby(at, sort=True)["spectra"].min().to_numpy(dtype=np.float64)
+    return Comparison(model, treatment, design, tuple(proteins.tolist()), tuple(genes), values, samples, spectra)
 
 
 def fractions(one: Comparison) -> tuple[Comparison, str]:
@@ -146,37 +149,48 @@ def fractions(one: Comparison) -> tuple[Comparison, str]:
     return replace(one, values=values), "divided by the lowest temperature of each run"
 
 
-def _fully_melting(one: Comparison, run: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Proteins that melt within the range of a run (its samples): half soluble at the fourth highest temperature."""
+def _fully_melting(
+    one: Comparison, run: NDArray[np.int64], bounds: Sequence[tuple[int, float, float]]
+) -> NDArray[np.bool_]:
+    """Proteins that melt within the range of a run (its samples): about half soluble at its seventh temperature of
+    ten, next to nothing at the last two. With other numbers of temperatures places count from the highest."""
     at = run[np.argsort(one.temperature[run], kind="mergesort")]
     if len(at) < 6:
         return np.zeros(len(one.values), dtype=bool)
-    with np.errstate(invalid="ignore"):
-        inside = [
-            (one.values[:, at[k]] >= low) & (one.values[:, at[k]] <= high) for k, (low, high) in _FULL_MELT.items()
-        ]
-    return np.asarray(np.logical_and.reduce(inside), dtype=bool)
+    inside = np.ones(len(one.values), dtype=bool)
+    for place, low, high in bounds:
+        values = one.values[:, at[max(len(at) - 11 + place, 0)]]
+        with np.errstate(invalid="ignore"):
+            inside &= (values >= low) & (values <= high)
+    return inside
 
 
-def normalised(one: Comparison) -> tuple[Comparison, pd.DataFrame]:
-    """Median-curve normalisation of fractions (Savitski et al. 2014, doi:10.1126/science.1255784).
+def normalised(
+    one: Comparison, *, min_spectra: int = 4, bounds: Sequence[tuple[int, float, float]] = FULL_MELT
+) -> tuple[Comparison, pd.DataFrame]:
+    """Median-curve normalisation of fractions (Savitski et al. 2014, doi:10.1126/science.1255784; in detail Franken et
+    al. 2015, doi:10.1038/nprot.2015.101).
 
-    Of the proteins that all runs have, those that melt fully in one run are taken (the run with most of them); every
-    run's medians over them are brought to one melting curve, fitted to the medians of the run that it fits best.
-    Returns the factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins.
+    Of the proteins that all runs have, on `min_spectra` quantified spectra or more in each (where the table says),
+    those are taken that melt fully in one run: `bounds` holds (place of the temperature, lowest, highest fraction). The
+    run with most of them counts; every run's medians over them are brought to one melting curve, fitted to the medians
+    of the run that it fits best. Where fewer than 20 proteins melt so, all with complete curves are taken. Returns the
+    factors too: treated, replicate, temperature_c, median, factor, r2, n_proteins, by (what was taken).
     """
     t, runs = one.temperature, one.runs
-    complete: NDArray[np.bool_] = np.asarray(np.isfinite(one.values).all(axis=1), dtype=bool)
-    sets: list[NDArray[np.bool_]] = [
-        complete & _fully_melting(one, np.flatnonzero(runs == run)) for run in np.unique(runs)
-    ]
+    each = np.unique(runs)
+    there = np.logical_and.reduce([np.isfinite(one.values[:, runs == run]).any(axis=1) for run in each])
+    seen = np.isfinite(one.spectra)
+    joint = there & (~seen | (one.spectra >= min_spectra))
+    sets: list[NDArray[np.bool_]] = [joint & _fully_melting(one, np.flatnonzero(runs == run), bounds) for run in each]
     chosen = sets[int(np.argmax([members.sum() for members in sets]))]
-    if chosen.sum() < 3 * MIN_PROTEINS:
-        chosen = complete
+    by = "proteins that melt fully" + (f", {min_spectra} or more spectra" if seen.any() else "")
+    if chosen.sum() < MIN_PROTEINS:
+        chosen, by = np.asarray(np.isfinite(one.values).all(axis=1), dtype=bool), "all proteins with complete curves"
     if chosen.sum() < MIN_PROTEINS:
         return one, pd.DataFrame()
-    medians = np.median(one.values[chosen], axis=0)
-    fits = {run: fit_melts(medians[runs == run], t[runs == run], starts=4) for run in np.unique(runs)}
+    medians = np.nanmedian(one.values[chosen], axis=0)
+    fits = {run: fit_melts(medians[runs == run], t[runs == run], starts=4) for run in each}
     best = max(fits, key=lambda run: (float(fits[run].r2[0]), -run))
     if not np.isfinite(fits[best].r2[0]):
         return one, pd.DataFrame()
@@ -185,5 +199,5 @@ def normalised(one: Comparison) -> tuple[Comparison, pd.DataFrame]:
     quality = one.samples[["treated", "replicate", "temperature_c"]].copy()
     quality["median"], quality["factor"] = medians, factor
     quality["r2"] = [float(fits[r].r2[0]) for r in runs]
-    quality["n_proteins"] = int(chosen.sum())
+    quality["n_proteins"], quality["by"] = int(chosen.sum()), by
     return replace(one, values=one.values * factor), quality

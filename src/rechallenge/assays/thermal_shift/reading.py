@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rechallenge.assays.thermal_shift.sheet import LABEL, label_name, read_samples
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.study import STUDY_FILE, TableSource
 from rechallenge.tables.contract import Column, Contract, plain
@@ -33,17 +34,16 @@ LABELS = (
     "126", "127N", "127C", "128N", "128C", "129N", "129C", "130N", "130C", "131N", "131C", "132N", "132C", "133N",
     "133C", "134N", "134C", "135N",
 )  # fmt: skip
-_LABEL = r"(1[23]\d)([NCLH]?)"
 #: headings of vendor exports -> form, experiment, label; the first form that a file has is taken
 _FORMS: tuple[tuple[str, str], ...] = (
-    ("Proteome Discoverer", rf"^Abundances?:\s*(?P<experiment>F\d+):\s*(?P<label>{_LABEL})\b.*$"),
+    ("Proteome Discoverer", rf"^Abundances?:\s*(?P<experiment>F\d+):\s*(?P<label>{LABEL})\b.*$"),
     ("MaxQuant, corrected", r"^Reporter intensity corrected (?P<label>\d+)(?: (?P<experiment>.+))?$"),
     ("MaxQuant", r"^Reporter intensity (?P<label>\d+)(?: (?P<experiment>.+))?$"),
     (
         "Proteome Discoverer, normalised",
-        rf"^Abundances? \(Normalized\):\s*(?P<experiment>F\d+):\s*(?P<label>{_LABEL})\b.*$",
+        rf"^Abundances? \(Normalized\):\s*(?P<experiment>F\d+):\s*(?P<label>{LABEL})\b.*$",
     ),
-    ("prefix and label", rf"^(?P<prefix>.*?[_ .])?(?P<label>{_LABEL})$"),
+    ("prefix and label", rf"^(?P<prefix>.*?[_ .])?(?P<label>{LABEL})$"),
 )
 #: prefixes of label columns, best first
 _PREFIXES = ("sumionarea_protein", "signal_sum", "reporter_intensity", "abundance", "rel_fc", "")
@@ -69,42 +69,10 @@ def wide_form() -> Contract:
                    also=("gene names", "gene symbol", "symbol", "clustername", "genes")),
             Column("peptides", "unique peptides", "number",
                    also=("qupm", "unique peptides", "# unique peptides", "uniquePeptideMatches")),
+            Column("spectra", "quantified spectra", "number",
+                   also=("qssm", "qusm", "quantified spectra", "spectrum matches")),
         ),
     )  # fmt: skip
-
-
-@lru_cache(maxsize=1)
-def samples_form() -> Contract:
-    """The sheet that says what each label or column of an export holds."""
-    return Contract(
-        "thermal_shift",
-        "What each label or column of an export holds.",
-        (
-            Column("column", "heading of the column in the export", also=("heading",)),
-            Column("label", "TMT label, or number of the channel", also=("channel", "tmt", "tag")),
-            Column("experiment", "file or plex that the label belongs to", also=("file", "plex", "run", "exp")),
-            Column("treatment", "drug; vehicle for the control", required=True, also=("condition", "compound", "drug")),
-            Column("dose_um", "concentration", "number", unit="µM", low=0.0, also=("conc", "concentration")),
-            Column("temperature_c", "temperature", "number", unit="°C", also=("temperature", "temp")),
-            Column("range_c", "temperatures pooled", also=("temperature range",)),
-            Column("replicate", "biological replicate", required=True),
-            Column("model", "cells, as named in study.toml", also=("cell_line", "cells")),
-        ),
-        either=(("column",), ("label",)),
-    )  # fmt: skip
-
-
-def label_name(text: str) -> str:
-    """A TMT label in one spelling: 127L and 127N are one, 127H and 127C; 126 and 131 stand alone.
-
-    >>> label_name("127L"), label_name("tmt 128H"), label_name("131N"), label_name("3")
-    ('127N', '128C', '131', '3')
-    """
-    found = re.search(_LABEL, text.upper())
-    if found is None:
-        return text.strip()
-    name = found[1] + found[2].replace("L", "N").replace("H", "C")
-    return "131" if name == "131N" else name
 
 
 def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataFrame) -> TableRead:
@@ -184,8 +152,9 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
                 )
             )
             continue
-        rows, gone = _without_decoys(rows)
-        excluded += gone
+        for cut in (_without_decoys, _best_row):
+            rows, gone = cut(rows)
+            excluded += gone
         made, faults = _long(rows, found, samples, zero_missing=form.startswith("MaxQuant"))
         out.faults += faults
         empty = int(made["abundance"].isna().sum())
@@ -218,52 +187,6 @@ def _read_wide(source: TableSource, folder: Path, contract: Contract, models: pd
     if excluded:
         out.excluded = pd.DataFrame(excluded, columns=list(EXCLUDED))
     return out
-
-
-def read_samples(name: str, folder: Path) -> tuple[pd.DataFrame, TableRead]:
-    """The sheet of labels, one row per label and experiment; sheets of the TPP package are turned into that form."""
-    read = read_table(samples_form(), name, folder=folder)
-    broken = any(f.severity == "error" for f in read.faults)
-    headings = [str(c) for c in read.frame.columns]
-    if not broken and not any(re.fullmatch(_LABEL, h) for h in headings):
-        return read.frame, read
-    tpp = Contract(
-        "thermal_shift",
-        "configuration of TPP",
-        (Column("experiment", "experiment", required=True), Column("condition", "condition", also=("compound",)),
-         Column("replicate", "replicate"), Column("temperature", "temperature", "number")),
-    )  # fmt: skip
-    other = read_table(tpp, name, folder=folder)
-    labels = [c for c in other.frame.columns if re.fullmatch(_LABEL, str(c))]
-    if any(f.severity == "error" for f in other.faults) or len(labels) < 4:
-        return read.frame, read
-    other.faults = [f for f in other.faults if f.code != "extra-columns"]
-    rows = []
-    for at, row in enumerate(other.frame.to_dict("records"), start=1):
-        drug = str(row["condition"])
-        run = str(row["experiment"])
-        number = re.search(r"(\d+)\D*$", run)
-        for label in labels:
-            cell = str(row[label]).strip()
-            if cell in ("", "-", "NA"):
-                continue
-            value = float(cell.replace(",", "."))
-            doses = np.isfinite(row["temperature"])
-            rows.append(
-                {
-                    "column": "",
-                    "label": str(label),
-                    "experiment": run,
-                    "treatment": "vehicle" if drug.casefold() in ("", "vehicle") else drug,
-                    "dose_um": value if doses else np.nan,
-                    "temperature_c": float(row["temperature"]) if doses else value,
-                    "range_c": "",
-                    "replicate": str(row["replicate"]) or ("1" if doses else number[1] if number else str(at)),
-                    "model": "",
-                    "_row": row["_row"],
-                }
-            )
-    return pd.DataFrame(rows), other
 
 
 def match(columns: Sequence[str], samples: pd.DataFrame, file: str, prefix: str = "") -> tuple[dict[int, str], str]:
@@ -343,6 +266,25 @@ def _without_decoys(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Any, .
     return rows[keep], gone
 
 
+def _best_row(rows: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[Any, ...]]]:
+    """Of rows of one name the one with most unique peptides, as the package TPP takes it; and what was left out.
+
+    Rows of one name are protein groups (isoforms, one of them often on a single peptide) and no repeated measurements.
+    Where an export does not give peptides they are kept and averaged.
+    """
+    peptides = pd.to_numeric(rows["peptides"])
+    if not peptides.notna().any() or not rows["protein"].duplicated().any():
+        return rows, []
+    best = peptides.fillna(-1.0).groupby(rows["protein"]).idxmax()
+    keep = rows.index.isin(best)
+    reason = "another row of this name rests on more unique peptides"
+    gone = [
+        ("thermal_shift", f, s, int(r), "protein", p, reason)
+        for f, s, r, p in zip(*(rows.loc[~keep, c] for c in ("_file", "_sheet", "_row", "protein")), strict=True)
+    ]
+    return rows[keep], gone
+
+
 def _long(
     rows: pd.DataFrame, found: dict[int, str], samples: pd.DataFrame, *, zero_missing: bool
 ) -> tuple[pd.DataFrame, list[Fault]]:
@@ -371,7 +313,7 @@ def _long(
             values[values == 0] = np.nan
         values[~np.isfinite(values)] = np.nan
         info = samples.iloc[i]
-        part = rows[["protein", "gene", "peptides", "_file", "_sheet", "_row"]].copy()
+        part = rows[["protein", "gene", "peptides", "spectra", "_file", "_sheet", "_row"]].copy()
         part["abundance"], part["entry"] = values, part["_row"].astype(str)
         for name in ("treatment", "dose_um", "temperature_c", "range_c", "replicate", "model"):
             part[name] = info[name]

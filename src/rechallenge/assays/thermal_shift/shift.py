@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import analysis
+from rechallenge.assays.thermal_shift.doses import over_doses
 from rechallenge.assays.thermal_shift.levels import amounts, bands
 from rechallenge.assays.thermal_shift.melting import melting
 from rechallenge.assays.thermal_shift.prepare import (
     BANDS,
     DARTS,
     DOSES,
+    FULL_MELT,
     INTEGRAL,
     MELTING,
     SINGLE,
@@ -31,6 +34,9 @@ from rechallenge.tables.contract import source_rows
 
 NPARC = "doi:10.1074/mcp.TIR119.001481"
 TPP = "doi:10.1126/science.1255784"
+KURZAWA = "doi:10.1038/s41467-020-19529-8"
+FRANKEN = "doi:10.1038/nprot.2015.101"
+TAIL = "doi:10.1093/bioinformatics/btp211"
 CETSA = "doi:10.1126/science.1233606"
 PISA = "doi:10.1021/acs.jproteome.9b00500"
 DARTS_DOI = "doi:10.1002/9780470559277.ch110180"
@@ -41,31 +47,47 @@ SHOWN = 12
 COLUMNS = (
     "protein", "gene", "model", "treatment", "contrast", "design", "condition", "temperature_c", "effect",
     "effect_unit", "se", "ci_low", "ci_high", "statistic", "f_statistic", "df1", "df2", "p_value", "p_holm", "q_value",
-    "n", "n_vehicle", "n_treated", "tm_vehicle_c", "tm_treated_c", "delta_tm_c", "delta_tm_low", "delta_tm_high",
-    "tm_status", "tm_reason", "r2_vehicle", "r2_treated", "block", "confidence", "overall", "status", "reason",
-    "source_table", "source_rows",
+    "p_exchanged", "q_exchanged", "n", "n_vehicle", "n_treated", "tm_vehicle_c", "tm_treated_c", "delta_tm_c",
+    "delta_tm_low", "delta_tm_high", "tm_status", "tm_reason", "r2_vehicle", "r2_treated", "pec50", "pec50_low",
+    "pec50_high", "pec50_status", "pec50_reason", "change", "block", "confidence",
+    "overall", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
-_TEXT = ("gene", "model", "condition", "effect_unit", "tm_status", "tm_reason", "block", "status", "reason")
+_TEXT = (
+    "gene", "model", "condition", "effect_unit", "tm_status", "tm_reason", "pec50_status", "pec50_reason", "change",
+    "block", "status", "reason",
+)  # fmt: skip
+DOSE_POINTS = ("model", "treatment", "protein", "gene", "replicate", "temperature_c", "dose_um", "value", "fitted")
 POINTS = ("model", "treatment", "design", "protein", "gene", "arm", "replicate", "temperature_c", "value")
 CURVES = ("model", "treatment", "protein", "arm", "plateau", "a", "b", "tm_c", "r2")
 QUALITY = (
     "model", "treatment", "design", "arm", "replicate", "temperature_c", "median", "factor", "r2", "n_proteins",
-    "normalised", "note",
+    "by", "normalised", "note",
 )  # fmt: skip
 
 
-def _methods(results: dict[str, pd.DataFrame], confidence: float, min_replicates: int, normalise: str, **_: Any) -> str:
+def _methods(
+    results: dict[str, pd.DataFrame], confidence: float, min_replicates: int, normalise: str, test: str, **_: Any
+) -> str:
     table = results["thermal_shift"]
     done = set(table["design"])
     said = []
     if MELTING in done:
         how = f"after median-curve normalisation ({TPP})" if normalise == "median_curve" else "as given"
+        if normalise == "median_curve":
+            by = results["thermal_shift_quality"].query("design == @MELTING")["by"].drop_duplicates()
+            how += f" by {'; '.join(by)} ({FRANKEN})" if len(by) else ""
         tested = table[(table["design"] == MELTING) & table["df1"].notna()]
         d = sorted({f"{a:.2f} and {b:.2f}" for a, b in zip(tested["df1"], tested["df2"], strict=True)})
+        which = f"with degrees of freedom estimated over all proteins ({'; '.join(d) or 'none'})"
+        pool = f"the F of all proteins with runs exchanged between the arms, with a generalised Pareto tail ({TAIL})"
+        if test == "exchanged":
+            which = f"against {pool}"
+        elif table["p_exchanged"].notna().any():
+            which += f"; beside it stands the p of the same F against {pool}"
         said.append(
             f"Melting curves (fractions soluble {how}) were compared by nonparametric analysis of response curves "
-            f"({NPARC}): one curve for both arms against one per arm, F with degrees of freedom estimated over all "
-            f"proteins ({'; '.join(d) or 'none'}), for proteins with {min_replicates} or more complete curves per arm. "
+            f"({NPARC}): one curve for both arms against one per arm, F {which}, for proteins with "
+            f"{min_replicates} or more complete curves per arm. "
             "The effect is the mean fraction soluble over the temperatures, treated minus vehicle, with moderated "
             f"intervals ({LIMMA}) over replicates; melting points are descriptive."
         )
@@ -83,7 +105,14 @@ def _methods(results: dict[str, pd.DataFrame], confidence: float, min_replicates
             "labels are shared, else Welch), single levels adjusted by Holm."
         )
     if DOSES in done:
-        said.append("Dose by temperature designs were compared at the highest dose, temperature by temperature.")
+        said.append(
+            f"Doses by temperature were tested as by Kurzawa et al. ({KURZAWA}): no effect of the dose against sigmoid "
+            "dose responses with a plateau per temperature and an EC50 that shifts linearly with temperature; F with a "
+            "moderated denominator, its null from the doses permuted within each temperature over all proteins with a "
+            f"generalised Pareto tail ({TAIL}); limits of the EC50 are those of its profile."
+            if table["pec50_status"].ne("").any()
+            else "Dose by temperature designs were compared at the highest dose, temperature by temperature."
+        )
     return (
         " ".join(said) + f" Intervals are at {100 * confidence:g} %; q values are Benjamini and Hochberg's "
         "(doi:10.1111/j.2517-6161.1995.tb02031.x) over the tests of a model, treatment and design."
@@ -92,8 +121,14 @@ def _methods(results: dict[str, pd.DataFrame], confidence: float, min_replicates
 
 @analysis(
     title="Shift of protein stability by the drug",
-    reference=(NPARC, TPP, CETSA, PISA, DARTS_DOI, LIMMA),
-    gives=("thermal_shift", "thermal_shift_points", "thermal_shift_curves", "thermal_shift_quality"),
+    reference=(NPARC, TPP, FRANKEN, TAIL, KURZAWA, CETSA, PISA, DARTS_DOI, LIMMA),
+    gives=(
+        "thermal_shift",
+        "thermal_shift_points",
+        "thermal_shift_curves",
+        "thermal_shift_quality",
+        "thermal_shift_doses",
+    ),
     methods=_methods,
 )
 def thermal_shift(
@@ -103,31 +138,61 @@ def thermal_shift(
     min_replicates: int = 2,
     min_peptides: int = 1,
     normalise: str = "median_curve",
+    min_spectra: int = 4,
+    full_melt: Sequence[Sequence[float]] = FULL_MELT,
+    test: str = "nparc",
+    permutations: int = 10,
+    seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Every protein of every treatment against vehicle: `COLUMNS`; points and curves of the strongest; quality.
 
-    `normalise` is "median_curve" or "none" (already normalised). Proteins on fewer than `min_peptides` unique peptides
-    (where these are given) and with fewer than `min_replicates` complete curves in an arm are not tested. Raises
-    NotApplicable where no treatment has a vehicle, ValueError for an unknown `normalise`.
+    `normalise` is "median_curve" or "none" (already normalised); the curve is set by proteins with `min_spectra`
+    quantified spectra or more in every run (where the table has the column) that melt within `full_melt`: place of the
+    temperature among ten, lowest and highest fraction (the defaults are those of the package TPP). Proteins on fewer
+    than `min_peptides` unique peptides (where these are given) and with fewer than `min_replicates` complete curves in
+    an arm are not tested.
+
+    `p_value` of melting curves is that of NPARC's F with `test` "nparc". `p_exchanged` compares the same F with those
+    that the experiment itself gives when runs are exchanged between the arms: it keeps its level where runs differ or
+    proteins scatter unlike, which NPARC's does not, and finds less. With `test` "exchanged" it is the `p_value`.
+
+    Doses by temperature are tested by one F per protein (`rechallenge.stats.dose_temperature`) against `permutations`
+    of the doses within each temperature, drawn with `seed`; fewer than 20 proteins that can be tested so are compared
+    at the highest dose. Raises NotApplicable where no treatment has a vehicle, ValueError for an unknown `normalise` or
+    `test`.
     """
     if normalise not in ("median_curve", "none"):
         raise ValueError(f"normalise is 'median_curve' or 'none', got {normalise!r}")
+    if test not in ("nparc", "exchanged"):
+        raise ValueError(f"test is 'nparc' or 'exchanged', got {test!r}")
+    bounds = [(int(place), float(low), float(high)) for place, low, high in full_melt]
     table = tidied(thermal_shift)
     table = table[table["value"].notna()]
-    results, points, arms, quality = [], [], [], []
+    results, points, arms, quality, dosed = [], [], [], [], []
     for model, treatment, rows in comparisons(table):
         design = design_of(rows)
         if design in (BANDS, DARTS):
             found = bands(rows, model, treatment, design, confidence)
             points.append(_band_points(rows, model, treatment, design, found))
         else:
-            one = matrix(model, treatment, _at_highest_dose(rows) if design == DOSES else rows, design)
-            found, more, drawn, factors = _proteome(one, confidence, min_replicates, normalise)
+            found, more, drawn, factors = pd.DataFrame(), pd.DataFrame(), None, pd.DataFrame()
+            if design == DOSES:
+                one = matrix(model, treatment, rows, design)
+                found, curved, factors = over_doses(
+                    one, confidence=confidence, permutations=permutations, seed=seed, normalise=normalise != "none"
+                )
+                dosed.append(curved)
+            if found.empty:
+                one = matrix(model, treatment, _at_highest_dose(rows) if design == DOSES else rows, design)
+                found, more, drawn, factors = _proteome(one, confidence, min_replicates, normalise, min_spectra, bounds)
             if found.empty:
                 continue
             found = _few_peptides(found, rows, min_peptides)
+            if design == MELTING and test == "exchanged":
+                found = _by_exchange(found)
             best = _strongest(found)
-            points.append(_points(drawn, best))
+            if drawn is not None:
+                points.append(_points(drawn, best))
             arms.append(
                 more[more["protein"].isin(best)].assign(model=model, treatment=treatment) if len(more) else more
             )
@@ -143,6 +208,7 @@ def thermal_shift(
         "thermal_shift_points": _table(points, POINTS),
         "thermal_shift_curves": _table(arms, CURVES),
         "thermal_shift_quality": _table(quality, QUALITY),
+        "thermal_shift_doses": _table(dosed, DOSE_POINTS),
     }
 
 
@@ -153,7 +219,12 @@ def _at_highest_dose(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _proteome(
-    one: Comparison, confidence: float, min_replicates: int, normalise: str
+    one: Comparison,
+    confidence: float,
+    min_replicates: int,
+    normalise: str,
+    min_spectra: int,
+    bounds: Sequence[tuple[int, float, float]],
 ) -> tuple[pd.DataFrame, pd.DataFrame, Comparison, pd.DataFrame]:
     """Results, curves per arm, the comparison as it was tested, and quality rows."""
     if one.design != MELTING:
@@ -163,7 +234,7 @@ def _proteome(
     relative, note = fractions(one)
     factors = pd.DataFrame()
     if normalise == "median_curve":
-        relative, factors = normalised(relative)
+        relative, factors = normalised(relative, min_spectra=min_spectra, bounds=bounds)
     found, more = melting(relative, min_replicates=min_replicates, confidence=confidence)
     found["condition"] = f"{len(set(one.temperature.tolist()))} temperatures"
     return found, more, relative, _factors(factors, one, normalise, note)
@@ -182,9 +253,19 @@ def _few_peptides(found: pd.DataFrame, rows: pd.DataFrame, fewest: int) -> pd.Da
     known = rows.groupby("protein")["peptides"].max()
     few = found["protein"].map(known) < fewest
     if few.any():
-        found.loc[few, ["p_value", "f_statistic", "statistic"]] = np.nan
+        gone = ["p_value", "p_exchanged", "f_statistic", "statistic"]
+        found.loc[few, [c for c in gone if c in found.columns]] = np.nan
         found.loc[few, "status"] = "not_testable"
         found.loc[few, "reason"] = f"fewer than {fewest} unique peptides"
+    return found
+
+
+def _by_exchange(found: pd.DataFrame) -> pd.DataFrame:
+    """The test by exchange of runs in place of that with empirical degrees of freedom."""
+    lost = found["p_value"].notna() & found["p_exchanged"].isna()
+    found["p_value"], found["df1"], found["df2"] = found["p_exchanged"], np.nan, np.nan
+    found.loc[lost, "status"] = "not_testable"
+    found.loc[lost, "reason"] = "no runs to exchange between the arms, or fewer than 100 proteins with all of them"
     return found
 
 
@@ -247,6 +328,9 @@ def _finished(out: pd.DataFrame, confidence: float) -> pd.DataFrame:
     out["n"] = out["n"].fillna(0).astype("int64")
     family = out.groupby(["model", "treatment", "design", "overall"], sort=False)["p_value"]
     out["q_value"] = family.transform(lambda p: bh(p.to_numpy()))
+    out["q_exchanged"] = out.groupby(["model", "treatment", "design", "overall"], sort=False)["p_exchanged"].transform(
+        lambda p: bh(p.to_numpy())
+    )
     levels = out["design"].isin([BANDS, DARTS]) & ~out["overall"]
     out.loc[levels, "p_holm"] = (
         out[levels]
@@ -271,6 +355,6 @@ def _table(parts: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
     joined = pd.concat(filled, ignore_index=True).reindex(columns=[*columns, *extra])
     if extra:
         joined["protease"] = joined["protease"].fillna("")
-    keys = [c for c in ("model", "treatment", "design", "protein", "arm", "replicate", "temperature_c", "protease")
-            if c in joined.columns]  # fmt: skip
+    keys = ["model", "treatment", "design", "protein", "arm", "replicate", "temperature_c", "protease", "dose_um"]
+    keys = [c for c in keys if c in joined.columns]
     return joined.sort_values(keys, kind="mergesort").reset_index(drop=True)

@@ -113,16 +113,13 @@ def kaplan_meier(values: Floats, confidence: float = 0.95) -> Floats:
     return np.vstack([start, np.column_stack([c.time, c.at_risk, c.events, c.survival, c.low, c.high])])
 
 
-def median_time(curve: Floats) -> tuple[float, float, float]:
-    """Median and its limits from a curve: where the curve, its lower and its upper limit fall to one half."""
+def median_time(values: Floats, confidence: float = 0.95) -> tuple[float, float, float]:
+    """Median of (time, event) [n, 2] and its limits as R's survfit gives them (conf.type "log-log"): infinite where the
+    curve or a limit of it does not fall to one half. A curve that ends at 0 has no limits there, so the upper limit of
+    the median is open unless the curve's own reached one half before."""
+    from rechallenge.stats import survival
 
-    def first(survival: Floats) -> float:
-        below = np.flatnonzero(survival <= 0.5)
-        return float(curve[below[0], 0]) if len(below) else np.inf
-
-    ended = np.where(curve[:, 3] == 0, 0.0, 1.0)
-    low, high = (np.where(np.isnan(curve[:, c]), ended, curve[:, c]) for c in (4, 5))
-    return first(curve[:, 3]), first(low), first(high)
+    return survival.quantile(survival.kaplan_meier(values[:, 0], values[:, 1], confidence=confidence))
 
 
 def log_rank_scores(values: Floats) -> Floats:
@@ -148,7 +145,7 @@ def log_rank(a: Floats, b: Floats) -> tuple[float, float, float]:
 def _arm(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: int, key: str) -> dict[str, Any]:
     from scipy.special import ndtri
 
-    median, low, high = median_time(kaplan_meier(mine, confidence))
+    median, low, high = median_time(mine, confidence)
     row: dict[str, Any] = {
         "n": len(mine), "events": int(mine[:, 1].sum()), "median_days": median if np.isfinite(median) else NAN,
         "ci_low": low if np.isfinite(low) else float(mine[:, 0].max()), "ci_high": high,
@@ -157,7 +154,7 @@ def _arm(mine: Floats, theirs: Floats, confidence: float, n_draws: int, seed: in
         "reason": "" if np.isfinite(median) else "half of the animals or more did not reach the end point",
     }  # fmt: skip
     if len(theirs):
-        other = median_time(kaplan_meier(theirs, confidence))[0]
+        other = median_time(theirs, confidence)[0]
         row["control_median_days"] = other if np.isfinite(other) else NAN
     if len(mine) > 1 and len(theirs) > 1:
         excess, variance, _ = log_rank(mine, theirs)
