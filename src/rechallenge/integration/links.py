@@ -21,7 +21,7 @@ MEASURED = (HERE, PUBLIC)
 ALPHA = 0.05
 #: names by which public cohorts and data sets go
 _PUBLIC = re.compile(
-    r"\b(TCGA|ICGC|CPTAC|GEO|GSE\d+|E-MTAB-?\d+|LIHC|LIRI|HRA\d+|PRJ\w+|EGA\w+|GEPIA)\b", re.IGNORECASE
+    r"\b(?:TCGA|ICGC|CPTAC|GEO|GSE\d+|E-MTAB-?\d+|LIHC|LIRI|HRA\d+|PRJ\w+|EGA\w+|GEPIA)\b", re.IGNORECASE
 )
 
 
@@ -45,7 +45,7 @@ def engagement(evidence: pd.DataFrame, drug: str, target: str, curated: str) -> 
     """Whether the drug reaches the target: engagement claims of it that name the drug, else a curated target."""
     rows = evidence[(evidence["level"] == "engagement") & (evidence["entity"] == target)]
     rows = rows[naming(rows["contrast"] + " " + rows["claim"], drug)]
-    q = rows["p_value"]
+    q = rows["q_value"].fillna(rows["p_value"])
     # an affinity is estimated without a test: the binding was seen
     found = _judged(
         rows, shown=(rows["status"] == "estimated") & ((q < ALPHA) | q.isna()), against=None, two_sided=False
@@ -109,7 +109,7 @@ def patients(evidence: pd.DataFrame, gene: str, direction: int) -> Link:
         return found
     behind = rows.loc[[r - FIRST_ROW for r in found.claims if r - FIRST_ROW in rows.index]]
     public = (behind["model"] + " " + behind["contrast"] + " " + behind["claim"]).str.contains(_PUBLIC)
-    return found if not public.any() else Link(**{**found.__dict__, "state": PUBLIC})
+    return found if not public.all() else Link(**{**found.__dict__, "state": PUBLIC})
 
 
 def restoration(evidence: pd.DataFrame, drug: str) -> Link:
