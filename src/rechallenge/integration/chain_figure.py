@@ -16,7 +16,7 @@ from rechallenge.integration import links
 #: chains drawn in one figure
 DRAWN = 3
 #: points on paper of one step between columns and between rows; half the size of a box in steps
-STEP_X, STEP_Y, HALF_X, HALF_Y = 100.0, 36.0, 0.31, 0.23
+STEP_X, STEP_Y, HALF_X, HALF_Y = 100.0, 36.0, 0.28, 0.23
 ROWS = 3.9
 #: state -> colour (doi:10.1038/nmeth.1618) and dashes
 COLOURS: Mapping[str, str] = {
@@ -81,10 +81,13 @@ def chain_figure(chains: pd.DataFrame) -> Any:
         alt.Chart(boxes[boxes["role"] != ""]).mark_text(fontSize=5, dy=-13, color="#555555").encode(
             across("_draw_mid"), upwards("_draw_height"), text="role:N"
         ),
-        alt.Chart(lines[lines["label"] != ""]).mark_text(fontSize=5, dy=-5).encode(
-            across("_draw_label_x"), upwards("_draw_label_y"), colour, text="label:N", tooltip=shown
+        *(
+            alt.Chart(lines[(lines["label"] != "") & (lines["beside"] == beside)])
+            .mark_text(fontSize=5, dy=0 if beside else -5, align="left" if beside else "center")
+            .encode(across("_draw_label_x"), upwards("_draw_label_y"), colour, text="label:N", tooltip=shown)
+            for beside in (False, True)
         ),
-        alt.Chart(notes).mark_text(fontSize=7, align="left", fontWeight="bold").encode(x, y, text="chain:N"),
+        alt.Chart(notes).mark_text(fontSize=7, align="left", fontWeight="bold", limit=480).encode(x, y, text="chain:N"),
     ]  # fmt: skip
     drawn = alt.layer(*layers).properties(width=5 * STEP_X, height=ROWS * n * STEP_Y)
     return drawn.configure_view(stroke=None).properties(usermeta={"figure_width": 183 * 72 / 25.4})
@@ -96,9 +99,11 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
     first = rows[0]
     gene = str(first["candidate"])
     at = _places(rows, gene, -ROWS * k)
-    roles = {str(first["source"]): "drug", gene: "candidate", chain.CELLS: "", chain.RESPONSE: "", chain.PATIENTS: ""}
+    control = next((r for r in rows if r["kind"] == chain.CONTROLS), first)
+    roles = {str(control["target"]): "effector", str(control["source"]): "regulator", str(first["source"]): "drug"}
+    roles |= {gene: "candidate", chain.CELLS: "", chain.RESPONSE: "", chain.PATIENTS: ""}
     boxes = [
-        {"node": node, "role": roles.get(node, "neighbour"), "_draw_x": x - HALF_X, "_draw_x2": x + HALF_X,
+        {"node": node, "role": roles.get(node, "target"), "_draw_x": x - HALF_X, "_draw_x2": x + HALF_X,
          "_draw_y": y - HALF_Y, "_draw_y2": y + HALF_Y, "_draw_mid": x, "_draw_height": y}
         for node, (x, y) in at.items()
     ]  # fmt: skip
@@ -107,15 +112,24 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
     for row in rows:
         path = _path(row, at)
         z = row["strength"]
-        words = f"z {z:.1f}" if z == z else {links.HERE: "seen", links.PUBLIC: "seen"}.get(row["state"], row["state"])
+        words = (
+            f"z {z:.1f}"
+            if z == z
+            else {links.HERE: "seen", links.PUBLIC: "seen", links.NOT_SHOWN: "not shown"}.get(
+                row["state"], row["state"]
+            )
+        )
         label = words + (" *" if row["weakest"] else "")
         middle = max(range(len(path) - 1), key=lambda i: abs(path[i + 1][0] - path[i][0]))
+        # words would cross an upright or slanting arrow; they stand beside it
+        beside = path[0][1] != path[1][1] and len(path) == 2
         for i, (a, b) in enumerate(itertools.pairwise(path)):
             lines.append(
                 {"source": row["source"], "target": row["target"], "kind": row["kind"], "state": row["state"],
                  "z": "" if z != z else f"{z:.2f}", "claims": row["claims"], "said": str(row["said"])[:160],
                  "label": label if i == middle else "", "_draw_x": a[0], "_draw_y": a[1], "_draw_x2": b[0],
-                 "_draw_y2": b[1], "_draw_label_x": (a[0] + b[0]) / 2, "_draw_label_y": (a[1] + b[1]) / 2}
+                 "_draw_y2": b[1], "beside": beside,
+                 "_draw_label_x": (a[0] + b[0]) / 2 + 0.05 * beside, "_draw_label_y": (a[1] + b[1]) / 2}
             )  # fmt: skip
         (xa, ya), (xb, yb) = path[-2:]
         angle = math.degrees(math.atan2((xb - xa) * STEP_X, (yb - ya) * STEP_Y))
@@ -141,7 +155,7 @@ def _places(rows: list[dict[str, Any]], gene: str, y: float) -> dict[str, tuple[
     at[chain.RESPONSE] = (3.0, y)
     at[chain.PATIENTS] = (4.0, y)
     x, height = at[gene]
-    at[chain.CELLS] = (x, height - 0.95) if height == y else (x + 1.0, height)
+    at[chain.CELLS] = (x, height - 0.95) if height == y else (x - 1.0, height)
     return at
 
 
@@ -155,6 +169,11 @@ def _path(row: Mapping[str, Any], at: Mapping[str, tuple[float, float]]) -> list
     if row["kind"] == chain.IN_PATIENTS and ya == yb:
         high = ya + 0.75
         return [(xa + 0.2, ya + HALF_Y), (xa + 0.2, high), (xb, high), (xb, yb + HALF_Y + 0.12)]
+    if ya > yb and xb > xa + 1:  # from a gene that stands aside
+        high = ya + (0.14 if row["kind"] == chain.IN_PATIENTS else -0.12)
+        return [(xa + HALF_X, high), (xb, high), (xb, yb + HALF_Y + 0.12)]
+    if xb < xa:
+        return [(xa - HALF_X, ya), (xb + HALF_X + gap, yb)]
     if xa == xb:
         sign = 1 if yb > ya else -1
         return [(xa, ya + sign * HALF_Y), (xb, yb - sign * (HALF_Y + 0.12))]
