@@ -110,9 +110,9 @@ EXPERIMENTS: Mapping[str, Experiment] = {
 @analysis(
     title="The next experiment",
     reference="doi:10.1016/S0197-2456(00)00104-5",
-    methods="The next experiment was chosen among the untested and weakest links of the first {most} candidates, as the "
-    "one whose two outcomes (the effect of a driver, or none) change the score most on average; numbers per group give "
-    "{power:.0%} power at two-sided {alpha:g} for the median effect shown in this study, scaled from the standard "
+    methods="The next experiment was chosen among the untested and weakest links of the first {most} candidates, as "
+    "the one whose two outcomes (the effect of a driver, or none) change the score most on average; numbers per group "
+    "give {power:.0%} power at two-sided {alpha:g} for the median effect shown in this study, scaled from the standard "
     "errors of its own claims.",
 )
 def next_experiment(
@@ -131,8 +131,9 @@ def next_experiment(
     `rank_if_shown` and `rank_if_not` the rank that would follow, all other genes as they are. `effect` is the median
     absolute effect among the claims of that kind that are shown in this study; `n_per_group` scales the squared
     standard error of these claims with the number of replicates behind them (with t quantiles; for hazards the number
-    of patients scales the same way, and `n_total` is what counts). `status` is "not_estimable", with the reason, where no claim of the kind has an
-    effect, a standard error and an n. Experiments on metabolism are proposed for enzymes alone.
+    of patients scales the same way, and `n_total` is what counts). `status` is "not_estimable", with the reason, where
+    no claim of the kind has an effect, a standard error and an n. Experiments on metabolism are proposed for enzymes
+    alone.
     """
     first = candidates.sort_values("rank", kind="mergesort")
     first = first[first["entity_type"] == "gene"].head(most)
