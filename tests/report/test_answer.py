@@ -103,8 +103,8 @@ def test_candidates_come_first_when_there_are_any(build_record, record):
 def test_the_sentence_says_how_sure_what_speaks_against_and_which_drug_reaches_the_gene(build_record):
     ranked = pd.DataFrame(
         {"rank": [1.0], "entity": ["MRPL12"], "direction": [1], "tier": [1], "q_value": [0.01], "rank_low": [1.0],
-         "rank_high": [3.2], "streams_for": ["resistant cells, response, intervention"], "streams_against": ["survival"],
-         "status": ["estimated"]}
+         "rank_high": [3.2], "streams_for": ["resistant cells, response, intervention"],
+         "streams_against": ["survival"], "status": ["estimated"]}
     )  # fmt: skip
     chains = pd.DataFrame(
         {"candidate": "MRPL12", "drug": "lefamulin", "kind": ["drug reaches target", "drug restores sensitivity"],

@@ -217,7 +217,8 @@ def _candidate(record: RunRecord) -> str:
     kinds = [k for k in str(first.get("streams_for") or "").split(", ") if k]
     agree = f"{words.counted(len(kinds), 'independent kind')} of evidence" if kinds else "the evidence"
     if tier == 1:
-        text = f"{first['entity']}{way} is the likeliest driver of resistance: {agree} {'converges' if len(kinds) < 2 else 'converge'}{sure}"
+        verb = "converges" if len(kinds) < 2 else "converge"
+        text = f"{first['entity']}{way} is the likeliest driver of resistance: {agree} {verb}{sure}"
     elif tier == 2:
         text = f"{first['entity']}{way} is the best supported driver of resistance, not yet convergent: {agree}{sure}"
     else:
