@@ -113,10 +113,10 @@ def test_the_sentence_says_how_sure_what_speaks_against_and_which_drug_reaches_t
     tables = {"candidates": ranked, "chains": chains.assign(chain=1)[:0]}
     assert answer(build_record(tables=tables)).sentence == (
         "MRPL12, high in resistance, is the likeliest driver of resistance: 3 independent kinds of evidence converge "
-        "(q = 0.010; rank 1 to 3.2 in 90 % of resamplings), against it survival."
+        "(q = 0.010; rank 1 to 4 in 90 % of resamplings), against it survival."
     )
     said = answer(build_record(tables={"candidates": ranked, "chains": chains})).sentence
-    assert said.endswith("; lefamulin reaches ILF3 (measured here) and restoring sensitivity is not tested.")
+    assert said.endswith("; lefamulin reaches ILF3 (measured here); that it restores sensitivity is not tested.")
     unsure = answer(build_record(tables={"candidates": ranked.assign(tier=3)})).sentence
     assert unsure.startswith("No gene is sure enough to be called; MRPL12, high in resistance, ranks first")
 

@@ -28,17 +28,19 @@ DASHED = (links.CURATED, links.INFERRED, links.NOT_SHOWN, links.UNTESTED)
 
 @figure(
     title="From drug to patient",
-    caption="One chain for each of the first candidates. The colour of an arrow says who knows the link, dashed ones "
-    "were not measured or not shown; a bar instead of an arrow head means that it lowers. z is that of the surest "
+    caption="One chain for each of the first candidates (of those called, where any is). The colour of an arrow says "
+    "who knows the link, dashed ones were not measured or not shown; a bar instead of an arrow head means that it lowers. z is that of the surest "
     "claim behind the link, a star marks the weakest measured link of the chain.",
 )
 def chain_figure(chains: pd.DataFrame) -> Any:
-    """Up to `DRAWN` chains below each other; None where there is none."""
+    """Up to `DRAWN` chains below each other, those of called candidates where there are any; None without a chain."""
     import altair as alt
 
     if chains.empty:
         return None
-    parts = [_placed(part, k) for k, (_, part) in enumerate(chains.groupby("chain", sort=True)) if k < DRAWN]
+    called = chains[chains["tier"] <= 2]
+    shown = (called if len(called) else chains).groupby("chain", sort=True)
+    parts = [_placed(part, k) for k, (_, part) in enumerate(shown) if k < DRAWN]
     boxes, lines, heads, notes = (pd.DataFrame([row for p in parts for row in p[i]]) for i in range(4))
     n = len(parts)
 
@@ -53,12 +55,12 @@ def chain_figure(chains: pd.DataFrame) -> Any:
     colour = alt.Color("state:N", title=None, sort=here,
                        legend=alt.Legend(orient="top", symbolType="stroke", columns=7),
                        scale=alt.Scale(domain=here, range=[COLOURS[s] for s in here]))  # fmt: skip
-    shown = ["source", "target", "state", "z", "claims", "said"]
+    told = ["source", "target", "state", "z", "claims", "said"]
     base = alt.Chart(lines).encode(x, y, alt.X2("_draw_x2"), alt.Y2("_draw_y2"), colour)
     layers = [
         base.transform_filter(alt.FieldOneOfPredicate("state", [s for s in here if (s in DASHED) == dashed] or [""]))
         .mark_rule(strokeWidth=1.5, strokeDash=[3, 2] if dashed else [1, 0])
-        .encode(tooltip=shown)
+        .encode(tooltip=told)
         for dashed in (False, True)
     ]
     for bar in (False, True):
@@ -84,7 +86,7 @@ def chain_figure(chains: pd.DataFrame) -> Any:
         *(
             alt.Chart(lines[(lines["label"] != "") & (lines["beside"] == beside)])
             .mark_text(fontSize=5, dy=0 if beside else -5, align="left" if beside else "center")
-            .encode(across("_draw_label_x"), upwards("_draw_label_y"), colour, text="label:N", tooltip=shown)
+            .encode(across("_draw_label_x"), upwards("_draw_label_y"), colour, text="label:N", tooltip=told)
             for beside in (False, True)
         ),
         alt.Chart(notes).mark_text(fontSize=7, align="left", fontWeight="bold", limit=480).encode(x, y, text="chain:N"),

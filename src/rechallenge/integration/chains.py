@@ -27,8 +27,8 @@ ENGAGES, CONTROLS, CHANGES, MATTERS, IN_PATIENTS, RESTORES = (
 )  # fmt: skip
 RESPONSE, PATIENTS, CELLS, NO_DRUG = "resistance", "patients", "resistant cells", "no drug known"
 COLUMNS = (
-    "chain", "candidate", "candidate_rank", "drug", "link", "kind", "source", "target", "sign", "state", "strength",
-    "p_value", "n_for", "n_against", "claims", "weakest", "chain_strength", "said", "summary",
+    "chain", "candidate", "candidate_rank", "tier", "drug", "link", "kind", "source", "target", "sign", "state",
+    "strength", "p_value", "n_for", "n_against", "claims", "weakest", "chain_strength", "said", "summary",
 )  # fmt: skip
 
 
@@ -138,7 +138,7 @@ def _build(evidence: pd.DataFrame, candidate: Mapping[Any, Any], option: Mapping
     else:
         regulator = _controller(evidence, gene)
     sign = _sign(evidence, regulator, effector) if regulator else 1
-    common = {"candidate": gene, "candidate_rank": int(candidate["rank"]), "drug": drug}
+    common = {"candidate": gene, "candidate_rank": int(candidate["rank"]), "tier": int(candidate["tier"]), "drug": drug}
     towards = direction * sign if relation == DOWNSTREAM else direction
     found: list[tuple[str, str, str, int, Link]] = []
     if drug:

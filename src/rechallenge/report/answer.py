@@ -211,7 +211,7 @@ def _candidate(record: RunRecord) -> str:
     way = {1: ", high in resistance,", -1: ", low in resistance,"}.get(first.get("direction", 0), "")
     said = [q] if (q := words.equals("q", first.get("q_value"))) else []
     if not words.is_missing(first.get("rank_high")):
-        low, high = (words.number(float(first[c]), 2, trim=True) for c in ("rank_low", "rank_high"))
+        low, high = math.floor(first["rank_low"]), math.ceil(first["rank_high"])
         said.append(f"rank {low} to {high} in 90 % of resamplings")
     sure = f" ({'; '.join(said)})" if said else ""
     kinds = [k for k in str(first.get("streams_for") or "").split(", ") if k]
@@ -239,7 +239,10 @@ def _reached_by(record: RunRecord, gene: str) -> str:
     state = dict(zip(mine["kind"], mine["state"], strict=True))
     drug, reach, restores = mine["drug"].iloc[0], state["drug reaches target"], state["drug restores sensitivity"]
     target = mine.loc[mine["kind"] == "drug reaches target", "target"].iloc[0]
-    return f"; {drug} reaches {'it' if target == gene else target} ({reach}) and restoring sensitivity is {restores}"
+    text = f"; {drug} reaches {'it' if target == gene else target} ({reach})"
+    if restores.startswith("measured"):
+        return f"{text} and restores sensitivity ({restores})"
+    return f"{text}; that it restores sensitivity is {restores.replace('tested, ', '')}"
 
 
 def _resistance(record: RunRecord) -> str:
