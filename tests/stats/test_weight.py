@@ -134,3 +134,14 @@ def test_what_one_family_explains_of_another_is_removed():
     clean = weight.decorrelate(np.column_stack([a, b]), [(0, 1)])
     assert abs(np.corrcoef(clean.T)[0, 1]) < 0.05
     assert clean[:, 1].std() == pytest.approx(1, abs=0.05)
+
+
+def test_items_of_which_much_is_known_are_compared_with_their_like():
+    """Where most items have one family, sums over four reach further by chance alone."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(4000, 4))
+    z[800:, 1:] = np.nan
+    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
+    p = weight.chance(up.terms, down.terms, n_permutations=20, seed=0)
+    for part in (p[:800], p[800:]):
+        assert np.mean(part < 0.05) == pytest.approx(0.05, abs=4 * np.sqrt(0.0475 / 800))

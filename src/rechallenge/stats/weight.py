@@ -183,19 +183,22 @@ def score_of(terms: Floats) -> Floats:
 
 
 def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int) -> Floats:
-    """p [items] of a score as high where families agree only by chance, (b + 1) / (m + 1) over all permuted items.
+    """p [items] of a score as high where families agree only by chance, (b + 1) / (m + 1) over the permuted items of
+    which as many families speak.
 
     ``up`` [items, families] are terms; ``down`` the terms of the opposite direction where both are asked (the higher
-    score counts). Each family is permuted among the items that it covers, so items keep how much is known of them.
+    score counts). Each family is permuted among the items that it covers, so items keep how much is known of them; they
+    are compared with items of equal coverage, as more families make larger sums by chance.
     """
     rng = np.random.default_rng(seed)
     both = [np.asarray(t) for t in ((up,) if down is None else (up, down))]
     observed = np.max([score_of(t) for t in both], axis=0)
-    order = np.sort(observed)
-    covered = [np.flatnonzero(up[:, f] != 0) for f in range(up.shape[1])]
-    parts = [(at, [t[at, f] for t in both]) for f, at in enumerate(covered) if at.size]
-    beaten = np.zeros(len(order) + 1, dtype=np.int64)
-    total = np.zeros((len(both), len(order)))
+    parts = [(at, [t[at, f] for t in both]) for f in range(up.shape[1]) if (at := np.flatnonzero(up[:, f] != 0)).size]
+    spoken = (up != 0).sum(axis=1)
+    strata = [np.flatnonzero(spoken == k) for k in np.unique(spoken)]
+    orders = [np.sort(observed[at]) for at in strata]
+    beaten = [np.zeros(at.size + 1, dtype=np.int64) for at in strata]
+    total = np.zeros((len(both), len(observed)))
     best = np.zeros_like(total)
     for _ in range(n_permutations):
         total[:], best[:] = 0.0, 0.0
@@ -206,13 +209,14 @@ def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int) -
                 total[k, at] += drawn
                 best[k, at] = np.maximum(best[k, at], drawn)
         null = (total - LEFT_OUT * best).max(axis=0)
-        null.sort()
-        # how many observed scores each permuted one reaches
-        beaten += np.bincount(np.searchsorted(order, null, side="right"), minlength=len(order) + 1)
-    as_high = beaten[::-1].cumsum()[::-1][1:]  # permuted scores that reach the i-th observed one
-    p = (as_high + 1) / (n_permutations * len(observed) + 1)
+        for at, order, count in zip(strata, orders, beaten, strict=True):
+            # how many observed scores each permuted one reaches; equal sums may differ in their last bits
+            reached = np.searchsorted(order, np.sort(null[at]) + 1e-9, side="right")
+            count += np.bincount(reached, minlength=at.size + 1)
     out = np.empty(len(observed))
-    out[np.argsort(observed, kind="stable")] = p
+    for at, count in zip(strata, beaten, strict=True):
+        as_high = count[::-1].cumsum()[::-1][1:]  # permuted scores that reach the i-th observed one
+        out[at[np.argsort(observed[at], kind="stable")]] = (as_high + 1) / (n_permutations * at.size + 1)
     return out
 
 
