@@ -96,8 +96,29 @@ def test_candidates_come_first_when_there_are_any(build_record, record):
         {"rank": [2, 1], "entity": ["CAV1", "AKR1B1"], "tier": [2, 1], "q_value": [0.2, 0.01], "summary": ["", "up."]}
     )
     made = answer(build_record(tables={**record.tables, "candidates": ranked}))
-    assert made.sentence == "The strongest case is that for AKR1B1 (tier 1, q = 0.010): up."
+    assert made.sentence == "AKR1B1 is the likeliest driver of resistance: the evidence converges (q = 0.010)."
     assert made.points[0].label == "Resistance"
+
+
+def test_the_sentence_says_how_sure_what_speaks_against_and_which_drug_reaches_the_gene(build_record):
+    ranked = pd.DataFrame(
+        {"rank": [1.0], "entity": ["MRPL12"], "direction": [1], "tier": [1], "q_value": [0.01], "rank_low": [1.0],
+         "rank_high": [3.2], "streams_for": ["resistant cells, response, intervention"],
+         "streams_against": ["survival"], "status": ["estimated"]}
+    )  # fmt: skip
+    chains = pd.DataFrame(
+        {"candidate": "MRPL12", "drug": "lefamulin", "kind": ["drug reaches target", "drug restores sensitivity"],
+         "target": ["ILF3", "resistance"], "state": ["measured here", "not tested"]}
+    )  # fmt: skip
+    tables = {"candidates": ranked, "chains": chains.assign(chain=1)[:0]}
+    assert answer(build_record(tables=tables)).sentence == (
+        "MRPL12, high in resistance, is the likeliest driver of resistance: 3 independent kinds of evidence converge "
+        "(q = 0.010; rank 1 to 4 in 90 % of resamplings), against it survival."
+    )
+    said = answer(build_record(tables={"candidates": ranked, "chains": chains})).sentence
+    assert said.endswith("; lefamulin reaches ILF3 (measured here); that it restores sensitivity is not tested.")
+    unsure = answer(build_record(tables={"candidates": ranked.assign(tier=3)})).sentence
+    assert unsure.startswith("No gene is sure enough to be called; MRPL12, high in resistance, ranks first")
 
 
 def test_curves_alone_and_nothing_at_all(build_record, record):

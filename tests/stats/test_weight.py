@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from rechallenge.stats import weight
-from rechallenge.stats.weight import Family
+from rechallenge.stats.weight import Family, Null
 
 KINDS = (Family("a", 0.15), Family("b", 0.35), Family("c", 0.55), Family("d", 0.25, mu=2.5))
 Z = hnp.arrays(np.float64, st.tuples(st.integers(1, 8), st.just(4)), elements=st.floats(-6, 6) | st.just(np.nan))
 
 
 @given(Z)
-def test_terms_add_up_and_the_best_family_is_left_out(z):
+def test_terms_add_up_and_half_of_the_best_family_is_left_out(z):
     made = weight.weigh(z, KINDS)
     np.testing.assert_allclose(made.terms.sum(axis=1), made.total, atol=1e-12)
-    np.testing.assert_allclose(made.total - made.score, np.maximum(made.terms.max(axis=1), 0), atol=1e-12)
+    np.testing.assert_allclose(made.total - made.score, np.maximum(made.terms.max(axis=1), 0) / 2, atol=1e-12)
     assert (made.terms[np.isnan(z)] == 0).all()
 
 
@@ -51,10 +51,42 @@ def test_taking_the_best_family_away_never_raises_a_score(z):
     assert (weight.weigh(less, KINDS).score <= made.score + 1e-12).all()
 
 
-def test_one_family_alone_scores_nothing():
-    z = np.full((1, 4), np.nan)
+def test_one_family_alone_however_sure_stays_behind_several_that_agree():
+    z = np.full((2, 4), np.nan)
     z[0, 1] = 5.0
-    assert weight.weigh(z, KINDS).score[0] == pytest.approx(0)
+    z[1] = 2.3
+    alone, together = weight.weigh(z, KINDS).score
+    assert alone == pytest.approx(weight.term(np.array([5.0]), KINDS[1])[0] / 2)
+    assert together > alone
+
+
+@given(
+    st.builds(Family, st.just("f"), st.floats(0.05, 0.9), st.floats(0.5, 4), st.floats(0.2, 4)),
+    st.builds(Null, st.floats(0, 0.5), st.floats(1.5, 16)),
+)
+def test_a_term_never_falls_as_z_rises_whatever_the_spread_of_all_items(family, null):
+    w = weight.term(np.linspace(-9, 9, 700), family, null)
+    assert (np.diff(w) >= -1e-12).all()
+    assert w[0] > np.log(family.silent) - 1e-9
+
+
+def test_families_that_are_wide_for_other_reasons_say_less():
+    rng = np.random.default_rng(0)
+    narrow = weight.null_of(rng.normal(size=20_000))
+    wide = np.where(rng.random(20_000) < 0.3, 3.0, 1.0) * rng.normal(size=20_000)
+    assert narrow.share * (narrow.variance - 1) < 0.1
+    found = weight.null_of(np.clip(wide, -4, 4))
+    assert 0.15 < found.share <= 0.5 and found.variance > 3
+    at = np.array([3.0])
+    assert weight.term(at, KINDS[0], found)[0] < weight.term(at, KINDS[0], narrow)[0] - 0.5
+    assert weight.null_of(np.ones(50)) == Null()
+
+
+def test_both_directions_are_weighed_against_the_same_spread():
+    z = np.random.default_rng(1).normal(size=(500, 4))
+    up, down = weight.weigh(z, KINDS, ((1, 2),)), weight.weigh(-z, KINDS, ((1, 2),))
+    np.testing.assert_allclose(down.z, -up.z)
+    assert up.nulls == down.nulls
 
 
 def test_families_that_agree_by_chance_have_uniform_p():
@@ -76,7 +108,7 @@ def test_an_item_that_all_families_support_has_the_smallest_p():
     up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
     p = weight.chance(up.terms, down.terms, n_permutations=50, seed=0)
     assert p[7] == p.min() and p[7] < 1e-3
-    low, high, ten = weight.rank_interval(z, KINDS, np.array([7, 8]), draws=40, seed=0)
+    low, high, ten = weight.rank_interval(z, KINDS, np.array([7, 8]), up.nulls, draws=40, seed=0)
     assert low[0] <= high[0] < low[1] and ten[0] > 0.5
 
 
@@ -84,7 +116,7 @@ def test_p_counts_what_reaches_the_score():
     """By hand: two items, one family each way; every permutation is one of two."""
     terms = np.array([[2.0, 2.0], [1.0, 1.0]])
     p = weight.chance(terms, None, n_permutations=400, seed=0)
-    # scores 2 and 1; permuted pairs are (2, 1) or (1, 1): 2 is reached by one in four
+    # scores 3 and 1.5; permuted pairs are (2, 2), (2, 1) or (1, 1): 3 is reached by one in four
     assert p[0] == pytest.approx(0.25, abs=0.05) and p[1] == pytest.approx(1.0)
 
 
@@ -102,3 +134,14 @@ def test_what_one_family_explains_of_another_is_removed():
     clean = weight.decorrelate(np.column_stack([a, b]), [(0, 1)])
     assert abs(np.corrcoef(clean.T)[0, 1]) < 0.05
     assert clean[:, 1].std() == pytest.approx(1, abs=0.05)
+
+
+def test_items_of_which_much_is_known_are_compared_with_their_like():
+    """Where most items have one family, sums over four reach further by chance alone."""
+    rng = np.random.default_rng(5)
+    z = rng.normal(size=(4000, 4))
+    z[800:, 1:] = np.nan
+    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
+    p = weight.chance(up.terms, down.terms, n_permutations=20, seed=0)
+    for part in (p[:800], p[800:]):
+        assert np.mean(part < 0.05) == pytest.approx(0.05, abs=4 * np.sqrt(0.0475 / 800))

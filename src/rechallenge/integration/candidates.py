@@ -8,7 +8,9 @@ stands beside it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -29,10 +31,10 @@ CELLS, METABOLISM, RESPONSE, SURVIVAL, INTERVENTION, ANIMALS = (
 )  # fmt: skip
 #: how often a true driver is silent in each family, and how strong it is there; judgements, not fits
 FAMILIES: tuple[Family, ...] = (
-    Family(CELLS, 0.15),
+    Family(CELLS, 0.25),
     Family(METABOLISM, 0.35),
     Family(RESPONSE, 0.35),
-    Family(SURVIVAL, 0.55),
+    Family(SURVIVAL, 0.5),
     Family(INTERVENTION, 0.25, mu=2.5),
     Family(ANIMALS, 0.55, mu=2.0),
 )
@@ -53,8 +55,12 @@ COLUMNS = (
     "streams_against", "drugs", "summary", "total", "dropped", "n_families", "rank_low", "rank_high", "p_top10",
     "conflict", "status", "reason",
 )  # fmt: skip
+#: the row of evidence.csv that holds its first claim
+FIRST_ROW = 2
 #: a family below this while the score is above 2 is said to conflict
 AGAINST = -0.5
+#: families that must each support a gene (one-sided p < .05) before its case is called convergent
+CONVERGING = 4
 
 
 @analysis(
@@ -62,47 +68,37 @@ AGAINST = -0.5
     gives=("candidates", "candidate_terms"),
     methods="Genes were ranked by weight of evidence over families of evidence that share no samples (resistant cells, "
     "metabolism, response, survival, intervention, animals), each a log ratio that allows a true driver to be silent "
-    "in it, with the best family of each gene left out; p-values compare with {n_permutations} permutations of genes "
-    "within families (agreement by chance alone), q-values are by Benjamini and Hochberg. A gene is called convergent "
-    "at q < {alpha:g} with at least four families that each support it (one-sided p < .05).",
+    "in it and weighs against the spread of all genes, with half of the best family of each gene left out; p-values "
+    "compare with {n_permutations} permutations of genes within families (agreement by chance alone), q-values are by "
+    "Benjamini and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each "
+    "support it (one-sided p < .05).",
 )
 def candidates(
     evidence: pd.DataFrame, *, n_permutations: int = 200, n_draws: int = 60, alpha: float = 0.1, seed: int = 0
 ) -> dict[str, pd.DataFrame]:
     """`candidates`: one row per gene with a tested claim (`COLUMNS`); `candidate_terms`: the term of every gene and
-    family in nats with its z and the claims behind it; the terms of a gene add up to its `total` exactly.
+    family in nats with its z and the claims behind it (`claims`: their rows in evidence.csv); the terms of a gene add
+    up to its `total` exactly.
 
     `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the
-    permutations too. `score` leaves the best family (`dropped`) out, so a gene with one family scores 0 or less:
-    `status` is "not_testable" then. Raises NotApplicable without a tested claim about a gene.
+    permutations too. `score` leaves half of the best family (`dropped`) out. A gene with one family has a score and
+    no p: nothing can agree with it, and `status` is "not_testable".
+
+    Raises NotApplicable without a tested claim about a gene.
     """
     streams, names, claims = _streams(evidence)
-    member = [_position(n) for n in names]
-    z = weight.families(streams.to_numpy(dtype=float), member, len(FAMILIES))
-    up, down = (weight.weigh(sign * z, FAMILIES, DECORRELATED) for sign in (1.0, -1.0))
-    better = _better(up, down)
-    covered = (up.terms != 0).sum(axis=1)
-    several = bool((covered > 1).any())
-    p = np.full(len(streams), np.nan)
-    if several:
-        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed)
-    p = np.where(covered > 1, p, np.nan)
-    q = bh(p)
-    sign = np.where(better, 1, -1)
-    pick = np.where(better[:, None], up.terms, down.terms)
-    score, total = np.where(better, up.score, down.score), np.where(better, up.total, down.total)
-    dropped = np.where(better, up.dropped, down.dropped)
-    support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
-    convergent = (q < alpha) & (support.sum(axis=1) >= 4)
-    tier = np.where(convergent, 1, np.where(q < alpha, 2, 3))
+    found = judge(streams.to_numpy(dtype=float), [_position(n) for n in names], n_permutations, alpha, seed)
+    up, sign, pick, z = found.up, found.sign, found.terms, found.z
+    score, total, dropped, covered = found.score, found.total, found.dropped, found.covered
+    p, q, tier = found.p, found.q, found.tier
     # rounded, so that equal scores are equal whatever the order of their sums; where limits of z make genes equal, the
     # surest single stream goes first
     surest = np.nanmax(np.abs(streams.to_numpy(dtype=float)), axis=1)
     order = np.lexsort((streams.index.to_numpy(str), -surest, -np.round(total, 9), -np.round(score, 9)))
     top = order[: min(len(order), 50)]
     low, high, ten = (np.full(len(streams), np.nan) for _ in range(3))
-    if several:
-        low[top], high[top], ten[top] = weight.rank_interval(z, FAMILIES, top, draws=n_draws, seed=seed)
+    if (covered > 1).any():
+        low[top], high[top], ten[top] = weight.rank_interval(up.z, FAMILIES, top, up.nulls, draws=n_draws, seed=seed)
     rows = []
     for place, i in enumerate(order, start=1):
         gene = str(streams.index[i])
@@ -126,6 +122,47 @@ def candidates(
     return {"candidates": out[list(COLUMNS)], "candidate_terms": _terms(streams, z, up, pick, sign, claims, out)}
 
 
+@dataclass(frozen=True)
+class Judged:
+    """What `judge` finds of each gene. ``z`` [genes, families]; ``up`` the weights of the direction +1; ``sign`` the
+    direction taken and ``terms`` [genes, families], ``total``, ``score``, ``dropped`` in it; ``covered`` how many
+    families speak; ``p``, ``q`` (NaN with one family) and ``tier``."""
+
+    z: Floats
+    up: Weighed
+    sign: NDArray[np.int64]
+    terms: Floats
+    total: Floats
+    score: Floats
+    dropped: NDArray[np.int64]
+    covered: NDArray[np.int64]
+    p: Floats
+    q: Floats
+    tier: NDArray[np.int64]
+
+
+def judge(streams: Floats, member: Sequence[int], n_permutations: int, alpha: float = 0.1, seed: int = 0) -> Judged:
+    """Score, direction, calibration and tier of genes from signed z [genes, streams]; ``member`` gives each stream's
+    place in `FAMILIES`. The better direction is taken, in the permutations too."""
+    z = weight.families(streams, member, len(FAMILIES))
+    up = weight.weigh(z, FAMILIES, DECORRELATED)
+    down = weight.weigh(-up.z, FAMILIES, nulls=up.nulls)
+    better = _better(up, down)
+    covered = (up.terms != 0).sum(axis=1)
+    p = np.full(len(streams), np.nan)
+    if (covered > 1).any():
+        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed)
+    p = np.where(covered > 1, p, np.nan)
+    q = bh(p)
+    sign = np.where(better, 1, -1)
+    support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
+    tier = np.where((q < alpha) & (support.sum(axis=1) >= CONVERGING), 1, np.where(q < alpha, 2, 3))
+    return Judged(
+        z, up, sign, np.where(better[:, None], up.terms, down.terms), np.where(better, up.total, down.total),
+        np.where(better, up.score, down.score), np.where(better, up.dropped, down.dropped), covered, p, q, tier,
+    )  # fmt: skip
+
+
 def family_of(stream: str, level: str, analysis_name: str) -> str:
     """The family that a claim belongs to; '' for knowledge, which never counts."""
     if level == "knowledge":
@@ -145,8 +182,11 @@ def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]
         evidence["entity_type"].isin(["gene", "regulator"])
         & evidence["p_value"].notna()
         & (evidence["status"] == "estimated")
-        & (evidence["direction"] != 0)
-    ].copy()
+    ].assign(_row=lambda t: t.index + FIRST_ROW)
+    bound = _bound(table, evidence)
+    table = table[(table["direction"] != 0) | bound].copy()
+    bound = bound[table.index]
+    table.loc[bound, "direction"] = 1
     table["family"] = [
         family_of(str(s), str(v), str(a))
         for s, v, a in zip(table["stream"], table["level"], table["analysis"], strict=True)
@@ -154,8 +194,10 @@ def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]
     table = table[table["family"] != ""]
     if table.empty:
         raise NotApplicable("no tested claim says in which direction a gene acts")
-    half = np.clip(table["p_value"].to_numpy(dtype=float), 1e-300, 1.0) / 2
-    table["z"] = table["direction"].to_numpy(dtype=float) * stats.norm.isf(half)
+    given = np.clip(table["p_value"].to_numpy(dtype=float), 1e-300, 1.0)
+    # whether a drug engages a protein has no sign: its p is already that of one side
+    tail = np.where(bound.to_numpy(), np.clip(given, 1e-300, 1 - 1e-15), given / 2)
+    table["z"] = table["direction"].to_numpy(dtype=float) * stats.norm.isf(tail)
     keys = ["family", "stream", "analysis", "model", "contrast"]
     # several claims of one gene in one stream (isoforms, probes, doses): the surest
     table["strength"] = table["z"].abs()
@@ -163,6 +205,22 @@ def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]
     table = table.drop_duplicates([*keys, "entity"])
     wide = table.pivot_table(index="entity", columns=keys, values="z", aggfunc="first", sort=True)
     return wide, [tuple(map(str, c)) for c in wide.columns], table
+
+
+def _bound(table: pd.DataFrame, evidence: pd.DataFrame) -> pd.Series[bool]:
+    """Claims without a direction that a drug engages a protein, where that drug restores sensitivity here: they
+    speak for the protein (the sensitiser reaches it), though not for whether it is inhibited."""
+    engaged = (table["level"] == "engagement") & (table["direction"] == 0)
+    if not engaged.any():
+        return engaged
+    drugs = evidence[evidence["entity_type"].isin(["drug", "pair"]) & (evidence["direction"] == -1)]
+    q = drugs["q_value"].fillna(drugs["p_value"])
+    drugs = drugs[drugs["level"].isin(["intervention", "in_vivo", "clinical"]) & ((q < 0.05) | q.isna())]
+    names = sorted({part.strip() for e in drugs["entity"] for part in str(e).split(" + ")})
+    if not names:
+        return engaged & False
+    pattern = rf"(?<!\w)(?:{'|'.join(re.escape(n) for n in names)})(?!\w)"
+    return engaged & table["contrast"].str.contains(pattern, case=False, regex=True)
 
 
 def _better(up: Weighed, down: Weighed) -> NDArray[np.bool_]:
@@ -193,13 +251,14 @@ def _terms(
     by = claims.groupby(["entity", "family"], sort=True)
     behind = by["stream"].agg(lambda v: ", ".join(sorted(set(v)))).rename("streams").to_frame()
     behind["n_claims"] = by.size()
+    behind["claims"] = by["_row"].agg(lambda v: ", ".join(map(str, sorted(v))))
     out = out.merge(behind.reset_index(), on=["entity", "family"], how="left")
     place = dict(zip(ranked["entity"], ranked["rank"], strict=True))
     out["rank"] = out["entity"].map(place)
     order = {k.name: i for i, k in enumerate(FAMILIES)}
     out["_f"] = out["family"].map(order)
     return out.sort_values(["rank", "_f"], ignore_index=True)[
-        ["rank", "entity", "family", "z", "term", "streams", "n_claims"]
+        ["rank", "entity", "family", "z", "term", "streams", "n_claims", "claims"]
     ]
 
 

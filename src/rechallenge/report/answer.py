@@ -22,6 +22,7 @@ from rechallenge.report.words import ALPHA
 FRONT = {
     "chains": "From drug to patient",
     "candidates": "Ranked candidates",
+    "repurposing": "Drugs that could act on them",
     "drugs": "Drugs and what they do",
     "combinations": "Combinations",
     "next_experiment": "The next experiment",
@@ -199,18 +200,49 @@ def _selected(record: RunRecord, table: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _candidate(record: RunRecord) -> str:
+    """The gene that most speaks for, how sure that is, and the drug that reaches it."""
     table = record.tables.get("candidates")
     if table is None or table.empty or "entity" not in table.columns:
         return ""
     first = (table.sort_values("rank") if "rank" in table.columns else table).iloc[0]
     if first.get("status", "estimated") != "estimated":
         return ""  # one family of evidence ranks genes, and makes no case
-    said = [f"tier {first['tier']}"] if not words.is_missing(first.get("tier")) else []
-    if q := words.equals("q", first.get("q_value")):
-        said.append(q)
-    text = f"The strongest case is that for {first['entity']}" + (f" ({', '.join(said)})" if said else "")
-    summary = first.get("summary")
-    return f"{text}: {summary}" if not words.is_missing(summary) else f"{text}."
+    tier = 3 if words.is_missing(first.get("tier")) else int(first["tier"])
+    way = {1: ", high in resistance,", -1: ", low in resistance,"}.get(first.get("direction", 0), "")
+    said = [q] if (q := words.equals("q", first.get("q_value"))) else []
+    if not words.is_missing(first.get("rank_high")):
+        low, high = math.floor(first["rank_low"]), math.ceil(first["rank_high"])
+        said.append(f"rank {low} to {high} in 90 % of resamplings")
+    sure = f" ({'; '.join(said)})" if said else ""
+    kinds = [k for k in str(first.get("streams_for") or "").split(", ") if k]
+    agree = f"{words.counted(len(kinds), 'independent kind')} of evidence" if kinds else "the evidence"
+    if tier == 1:
+        verb = "converges" if len(kinds) < 2 else "converge"
+        text = f"{first['entity']}{way} is the likeliest driver of resistance: {agree} {verb}{sure}"
+    elif tier == 2:
+        text = f"{first['entity']}{way} is the best supported driver of resistance, not yet convergent: {agree}{sure}"
+    else:
+        text = f"No gene is sure enough to be called; {first['entity']}{way} ranks first{sure}"
+    against = first.get("streams_against")
+    text += "" if words.is_missing(against) else f", against it {against}"
+    return f"{text}{_reached_by(record, str(first['entity']))}."
+
+
+def _reached_by(record: RunRecord, gene: str) -> str:
+    """The drug of the gene's chain, with what is known of it."""
+    table = record.tables.get("chains")
+    if table is None or table.empty:
+        return ""
+    mine = table[(table["candidate"] == gene) & (table["drug"] != "")]
+    if mine.empty:
+        return "; no drug is known to reach it"
+    state = dict(zip(mine["kind"], mine["state"], strict=True))
+    drug, reach, restores = mine["drug"].iloc[0], state["drug reaches target"], state["drug restores sensitivity"]
+    target = mine.loc[mine["kind"] == "drug reaches target", "target"].iloc[0]
+    text = f"; {drug} reaches {'it' if target == gene else target} ({reach})"
+    if restores.startswith("measured"):
+        return f"{text} and restores sensitivity ({restores})"
+    return f"{text}; that it restores sensitivity is {restores.replace('tested, ', '')}"
 
 
 def _resistance(record: RunRecord) -> str:
@@ -375,4 +407,13 @@ def _trouble(record: RunRecord) -> Iterable[Point]:
         yield Point("Failures", text, tuple(f"{s.title}: {s.reason}" for s in failed), "not-done")
 
 
-_POINTS: tuple[Callable[[RunRecord], Iterable[Point]], ...] = (_others, _interventions, _trouble)
+def _next(record: RunRecord) -> Iterable[Point]:
+    table = record.tables.get("next_experiment")
+    if table is not None and len(table) and {"summary", "controls"} <= set(table.columns):
+        first = table.iloc[0]
+        yield Point(
+            "Next experiment", str(first["summary"]), (f"Controls: {first['controls']}.",), "table-next_experiment"
+        )
+
+
+_POINTS: tuple[Callable[[RunRecord], Iterable[Point]], ...] = (_others, _interventions, _next, _trouble)

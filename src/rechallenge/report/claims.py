@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rechallenge.evidence import DIRECTIONS, LEVELS
@@ -30,6 +31,8 @@ class ClaimView:
     table: tuple[str, str] | None
     source: str
     source_rows: str
+    #: its place in the evidence, counted from 0
+    place: int = -1
 
 
 def ranked(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -47,14 +50,17 @@ def claim_views(
     ids: Callable[[str, str], str],
     *,
     most: int,
+    cited: Collection[int] = (),
 ) -> list[ClaimView]:
-    """The first `most` claims in reading order.
+    """The first `most` claims in reading order, and those further ones whose place (index) is `cited` elsewhere.
 
     `figures` maps an anchor to (title, names of the steps and tables it shows), `tables` a result table to (anchor,
     title); a claim links to those that show its analysis.
     """
     out = []
-    for i, (_, row) in enumerate(ranked(evidence).head(most).iterrows(), start=1):
+    order = ranked(evidence)
+    shown = order[(np.arange(len(order)) < most) | order.index.isin(list(cited))]
+    for i, (place, row) in enumerate(shown.iterrows(), start=1):
         analysis = str(row["analysis"])
         names = {analysis, str(row["source_table"])} - {""}
         linked = tuple((anchor, title) for anchor, (title, shows) in figures.items() if analysis and analysis in shows)
@@ -72,6 +78,7 @@ def claim_views(
                 table=table,
                 source=_source(row),
                 source_rows=str(row["source_rows"]),
+                place=int(str(place)),
             )
         )
     return out

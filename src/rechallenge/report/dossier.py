@@ -24,7 +24,7 @@ import pandas as pd
 
 from rechallenge.faults import Fault
 from rechallenge.record import FigureRecord, RunRecord
-from rechallenge.report import words
+from rechallenge.report import case, words
 from rechallenge.report.answer import FRONT, answer
 from rechallenge.report.claims import ClaimView, claim_views, source_lines
 from rechallenge.report.methods import doi_of, methods, undone
@@ -51,7 +51,8 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
     ids = _Ids()
     figures = _figures(record, ids)
     tables, front = _tables(record, ids)
-    streams = _streams(record, figures, tables, ids)
+    streams = _streams(record, figures, tables, ids, case.cited(record))
+    anchors = {c.place: (c.id, c.sentence) for s in streams for c in s["claims"]}
     specs = {f["id"]: f["spec"] for f in figures if f["spec"]}
     cited = source_lines([c for s in streams for c in s["claims"]], source or {})
     scripts = [s for s in (_bundle() if specs else "", _asset("dossier.js")) if s]
@@ -65,6 +66,9 @@ def render(record: RunRecord, *, source: Mapping[str, pd.DataFrame] | None = Non
             answer=answer(record),
             anchors=ids.given,
             front=front,
+            front_figures={name: [f for f in figures if f["place"] == f"front:{name}"] for name in FRONT},
+            chain_links=case.chain_views(record, anchors),
+            reasons=case.reasons(record, anchors),
             streams=streams,
             quality=[t for t in tables.values() if t.place == "quality"],
             quality_figures=[f for f in figures if f["place"] == "quality"],
@@ -135,7 +139,7 @@ def _tables(record: RunRecord, ids: _Ids) -> tuple[dict[str, _Table], list[_Tabl
 
 
 def _streams(
-    record: RunRecord, figures: list[dict[str, Any]], tables: Mapping[str, _Table], ids: _Ids
+    record: RunRecord, figures: list[dict[str, Any]], tables: Mapping[str, _Table], ids: _Ids, cited: set[int]
 ) -> list[dict[str, Any]]:
     out = []
     for name in _stream_names(record):
@@ -144,7 +148,7 @@ def _streams(
         rows = record.evidence[record.evidence["stream"] == name]
         links = {f["id"]: (f"Figure {f['number']}", f["about"]) for f in mine if not f["further"]}
         table_ids = {t.view.name: (t.id, t.view.title) for t in tables.values()}
-        claims: list[ClaimView] = claim_views(rows, links, table_ids, ids, most=CLAIMS)
+        claims: list[ClaimView] = claim_views(rows, links, table_ids, ids, most=CLAIMS, cited=cited)
         if mine or shown or claims:
             out.append(
                 {
@@ -166,7 +170,7 @@ def _stream_names(record: RunRecord) -> list[str]:
 
 
 def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
-    """All figures, numbered in the order of the page: stream by stream, then those that judge the data."""
+    """All figures, numbered in the order of the page: the case, stream by stream, what judges the data."""
     steps = {s.name: s for s in record.steps}
     same = Counter((f.step, f.title) for f in record.figures)
     seen: Counter[tuple[str, str]] = Counter()
@@ -179,10 +183,13 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
         about = (f.step, *(steps[f.step].inputs if f.step in steps else ()))
         judges = any(word in f.step for word in ("quality", "plate"))
         place = "quality" if judges else f"stream:{f.stream}"
+        if f.step in case.FIGURES and case.FIGURES[f.step] in record.tables:
+            place = f"front:{case.FIGURES[f.step]}"
         places[place] += 1
         made.append({**_figure(f, title, further=places[place] > FIGURES), "place": place, "about": set(about)})
     order = {name: i for i, name in enumerate(_stream_names(record))}
-    made.sort(key=lambda one: order.get(one["place"].removeprefix("stream:"), len(order)))
+    front = {f"front:{name}": i - len(FRONT) for i, name in enumerate(FRONT)}
+    made.sort(key=lambda one: front.get(one["place"], order.get(one["place"].removeprefix("stream:"), len(order))))
     said: dict[str, int] = {}
     for n, one in enumerate(made, start=1):
         first = said.setdefault(one["caption"], n)
