@@ -34,7 +34,8 @@ class Made(NamedTuple):
 @dataclass(frozen=True)
 class Size:
     """How much is measured: genes of the transcriptome, proteins of the proteome, patients of the survival cohort (two
-    cohorts: a second of half the size), compounds of the screen, biological replicates of omics and of benches."""
+    cohorts: a second of half the size), compounds of the screen, biological replicates of omics and of benches, drugs
+    on the plates beside the sensitiser, animals per arm."""
 
     genes: int
     proteins: int
@@ -43,11 +44,12 @@ class Size:
     omics: int
     bench: int
     drugs: int
+    animals: int
 
 
 SIZES: Mapping[str, Size] = {
-    "small": Size(genes=600, proteins=150, patients=160, library=60, omics=3, bench=3, drugs=2),
-    "full": Size(genes=2000, proteins=600, patients=320, library=300, omics=3, bench=4, drugs=8),
+    "small": Size(genes=600, proteins=150, patients=160, library=60, omics=3, bench=3, drugs=2, animals=5),
+    "full": Size(genes=2000, proteins=600, patients=320, library=300, omics=3, bench=4, drugs=8, animals=7),
 }
 
 
@@ -57,8 +59,13 @@ class Story:
 
     `resistant` maps a line to the drug that it was made resistant to (which is a therapy of the study). `ic50` gives
     µM of every drug in the parental line and in the resistant ones in that order; `knockdown` divides the IC50 of
-    a resistant line when the driver is lowered; `kd_um` is the binding constant of drug and driver, `exposure` the
-    study's own plasma concentrations (µM) where the knowledge tables have none.
+    a resistant line when the driver is lowered, `also_lowered` those of other genes, `lowered_under` are drugs beside
+    the selecting one under which the driver is lowered. `kd_um` is the binding constant of drug and driver, `variants`
+    those of mutants (None: no binding), `also_engaged` how many other proteins the drug stabilises. `partners` names
+    another sensitiser for a therapy, `treatment` (by default the drug) is what the transcriptome is treated with and
+    `under_treatment` its log2 changes there, `rescue` the share of the killing that an inhibitor takes back, `arms` the
+    labels of drugs in animals, `subgroup` a column of patients and its levels, the driver telling the prognosis in the
+    first alone. `exposure` are the study's own plasma concentrations (µM).
     """
 
     title: str
@@ -80,6 +87,19 @@ class Story:
     metabolites: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     motif: str = "TGACTCA"
+    utr_site: str = "GTACTGTA"
+    treatment: str = ""
+    under_treatment: Mapping[str, float] = field(default_factory=dict)
+    also_lowered: Mapping[str, float] = field(default_factory=dict)
+    lowered_under: tuple[str, ...] = ()
+    partners: Mapping[str, str] = field(default_factory=dict)
+    variants: Mapping[str, float | None] = field(default_factory=lambda: {"Y48F": None})
+    also_engaged: int = 1
+    rescue: Mapping[str, float] = field(
+        default_factory=lambda: {"NAC": 0.9, "Ferrostatin-1": 0.8, "Z-VAD-FMK": 0.1, "Necrosulfonamide": 0.0}
+    )
+    arms: Mapping[str, str] = field(default_factory=dict)
+    subgroup: tuple[str, tuple[str, ...]] | None = None
     exposure: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -89,6 +109,15 @@ class Story:
     @property
     def therapies(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(self.resistant.values()))
+
+    @property
+    def chain(self) -> tuple[str, ...]:
+        """Driver, regulator (where it is a gene) and effectors."""
+        return tuple(g for g in (self.driver, self.regulator, *self.effectors) if g)
+
+    def partner(self, therapy: str) -> str:
+        """The sensitiser that is combined with a therapy."""
+        return self.partners.get(therapy, self.drug)
 
 
 #: the default: a real chain, placed with effects of our own
@@ -177,7 +206,9 @@ def _genome(plan: Plan) -> pd.DataFrame:
     role = np.full(n, OTHER, dtype=object)
     at = {g: i for i, g in enumerate(names)}
     role[[at[g] for g in cycle]] = PROLIFERATION
-    chain = {story.driver: DRIVER, story.regulator: REGULATOR, **dict.fromkeys(story.effectors, EFFECTOR)}
+    chain = dict.fromkeys(story.effectors, EFFECTOR) | {story.driver: DRIVER}
+    if story.regulator:
+        chain[story.regulator] = REGULATOR
     for gene, what in chain.items():
         role[at[gene]] = what
     targets = [at[g] for g in regulated(story, names)]
@@ -204,11 +235,15 @@ def _genome(plan: Plan) -> pd.DataFrame:
     for gene, what in chain.items():
         i = at[gene]
         hazard[i] = response[i] = reversed_[i] = 0.0
-        own = {DRIVER: np.array(story.rna), REGULATOR: story.regulator_rna, EFFECTOR: story.effector_rna}[what]
+        sizes = {DRIVER: story.rna, REGULATOR: story.regulator_rna, EFFECTOR: story.effector_rna}
+        own = np.broadcast_to(np.asarray(sizes[what], dtype=float), (lines,))
         change[:, i] = links.expression * own
         if what == EFFECTOR:
             change[:, i] = own * float(plan.scenario != "no_driver")
-            reversed_[i] = -0.8 * own * links.engagement
+            reversed_[i] = -0.8 * story.effector_rna * links.engagement
+    for gene, log2 in story.under_treatment.items():
+        if gene in at:
+            reversed_[at[gene]] = log2 * links.intervention
     change[:, targets] = 0.5 * float(plan.scenario != "no_driver") * links.expression
     d = at[story.driver]
     hazard[d], response[d] = 0.55 * links.clinic, 1.1 * links.clinic
@@ -233,7 +268,7 @@ def _names(story: Story, n: int, rng: np.random.Generator) -> tuple[list[str], l
 
     sets = knowledge.table("gene_sets")
     cycle = sorted(set(sets.loc[sets["set"] == "proliferation", "gene"]))
-    first = [story.driver, story.regulator, *story.effectors, *regulated(story, None)]
+    first = [*story.chain, *story.under_treatment, *story.also_lowered, *regulated(story, None)]
     first += [*knowledge.table("enzymes")["gene"], *cycle, *knowledge.table("regulators")["target"]]
     first = [g for g in dict.fromkeys(map(str, first)) if not g.startswith("hsa-")]
     others = sorted({*sets["gene"], *knowledge.table("target_genes")["symbol"], *knowledge.table("genes")["symbol"]})
@@ -241,11 +276,13 @@ def _names(story: Story, n: int, rng: np.random.Generator) -> tuple[list[str], l
     drawn = [others[i] for i in rng.permutation(len(others))]
     made = [f"SIM{i:05d}" for i in range(1, n + 1)]
     names = [*first, *drawn, *made][: max(n, len(first))]
-    return names, [g for g in cycle if g not in {story.driver, story.regulator, *story.effectors}]
+    return names, [g for g in cycle if g not in {*story.chain, *story.under_treatment}]
 
 
 def regulated(story: Story, names: list[str] | None) -> list[str]:
     """Other targets of the story's regulator: a dozen genes that the study's own regulon names."""
     own = ("MMP1", "MMP9", "PLAUR", "CCND1", "IL6", "VEGFA", "CD44", "ITGB4", "LIF", "TIMP1", "PLAU", "HMOX1")
-    taken = {story.driver, story.regulator, *story.effectors}
+    taken = {*story.chain, *story.under_treatment}
+    if not story.regulator:
+        return []
     return [g for g in own if g not in taken and (names is None or g in names)]

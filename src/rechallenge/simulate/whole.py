@@ -25,8 +25,9 @@ from rechallenge.faults import Fault, InputFaults
 from rechallenge.simulate.plan import AKR1B1, SCENARIOS, SIZES, Made, Plan, Scenario, Size, Story
 from rechallenge.simulate.streams import animals, bench, omics, patients, readouts, target
 
+Streams = Sequence[Callable[[Plan], Made]]
 #: what makes the tables, in the order of study.toml
-STREAMS: tuple[Callable[[Plan], Made], ...] = (
+STREAMS: Streams = (
     bench.viability, bench.combination, bench.screen, bench.sequences, omics.expression, omics.proteins,
     omics.metabolites, omics.fatty_acids, omics.isotopologues, omics.beside, readouts.measurements, readouts.qpcr,
     readouts.elisa, readouts.sizes, readouts.reporter, readouts.sequences, readouts.seahorse, target.thermal_shift,
@@ -56,7 +57,7 @@ def write_whole(
     seed: int = 0,
     size: str | Size = "full",
     story: Story = AKR1B1,
-    streams: Sequence[Callable[[Plan], Made]] = STREAMS,
+    streams: Streams = STREAMS,
 ) -> Path:
     """Write a simulated study with every assay into `folder` and return it.
 
@@ -125,7 +126,11 @@ def study_file(plan: Plan, tables: Sequence[str]) -> str:
     )  # fmt: skip
     if plan.links.patients:
         out += "\n[options.clinical_candidates]                  # genes named before the patients were looked at\n"
-        out += f"genes = {json.dumps([story.driver, story.regulator, *story.effectors, *plan.panel])}\n"
+        out += f"genes = {json.dumps([*story.chain, *plan.panel])}\n"
+        out += "\n[options.survival_fits]                        # what the patients differ in besides the gene\n"
+        out += 'confounders = ["age", "sex", "tumour_stage"]\n'
+        if story.subgroup:
+            out += f"\n[options.subgroups]\nfactors = {json.dumps([story.subgroup[0]])}\n"
     for drug, value in story.exposure.items():
         out += f"\n[exposure.{text(drug)}]\ncmax_total = {value:g}\n"
     return out
@@ -141,6 +146,7 @@ def truth(plan: Plan) -> dict[str, object]:
         "seed": plan.seed,
         "size": asdict(plan.size),
         "driver": story.driver if there else None,
+        "followed": story.driver,
         "direction": 1 if there else 0,
         "drug": story.drug,
         "links": {
@@ -153,5 +159,11 @@ def truth(plan: Plan) -> dict[str, object]:
         },
         "fold_of_ic50_by_knockdown": 1 + (story.knockdown - 1) * links.intervention,
         "ic50_um": {d: list(v) for d, v in story.ic50.items()},
+        "log2fc": {
+            f"{m} vs {story.parental}": links.expression * change
+            for m, change in zip(story.lines, story.rna, strict=True)
+        },
+        "melting_shift_c": target.SHIFT * links.engagement,
+        "synergy": bool(links.engagement and links.intervention),
         "kd_um": story.kd_um if links.engagement else None,
     }

@@ -8,7 +8,6 @@ import pandas as pd
 from rechallenge.simulate.plan import Made, Plan
 
 DAYS = (0, 3, 7, 10, 14, 17, 21)
-PER_ARM = 7
 
 
 def tumours(plan: Plan) -> Made:
@@ -17,17 +16,18 @@ def tumours(plan: Plan) -> Made:
     line = story.lines[0]
     therapy = story.resistant[line]
     low, control = f"sh{story.driver}", "shNC"
+    partner = story.partner(therapy)
+    a, b = (story.arms.get(d, d) for d in (therapy, partner))
     works = links.intervention * links.engagement
     arms = {
-        "vehicle": (0.110, ""), therapy: (0.090, ""), story.drug: (0.100, ""),
-        f"{therapy} + {story.drug}": (0.080 - 0.065 * works, ""),
-        f"{therapy} + {control}": (0.090, control), f"{therapy} + {low}": (0.090 - 0.060 * links.intervention, low),
+        "vehicle": (0.110, ""), a: (0.090, ""), b: (0.100, ""), f"{a} + {b}": (0.080 - 0.065 * works, ""),
+        f"{a} + {control}": (0.090, control), f"{a} + {low}": (0.090 - 0.060 * links.intervention, low),
         control: (0.110, control), low: (0.108, low),
     }  # fmt: skip
     volumes, weights, organs = [], [], []
     number = 0
     for arm, (rate, _) in arms.items():
-        for _ in range(PER_ARM):
+        for _ in range(plan.size.animals):
             number += 1
             start, slope = rng.normal(np.log(110), 0.25), rng.normal(rate, 0.010)
             grams = rng.normal(21.5, 1.0)

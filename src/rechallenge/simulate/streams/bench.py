@@ -29,12 +29,18 @@ def curves(plan: Plan) -> pd.DataFrame:
         for line, values in story.stages.items()
         for i, v in enumerate(values)
     ]
-    fold = 1 + (story.knockdown - 1) * plan.links.intervention
+    links = plan.links.intervention
+    fold = 1 + (story.knockdown - 1) * links
     for k, line in enumerate(story.lines, start=1):
         drug = story.resistant[line]
         value, top = story.ic50[drug][k], _top(story.ic50[drug])
-        rows += [(line, drug, "siNC", "", value, 0.04 * value, top, "planted"),
-                 (line, drug, f"si{story.driver}", "", value / fold, 0.04 * value, top, "planted")]  # fmt: skip
+        lowered = {story.driver: fold, **{g: 1 + (f - 1) * links for g, f in story.also_lowered.items()}}
+        rows += [(line, drug, "siNC", "", value, 0.04 * value, top, "planted")]
+        rows += [(line, drug, f"si{g}", "", value / f, 0.04 * value, top, "planted") for g, f in lowered.items()]
+        for other in story.lowered_under:
+            value, top = story.ic50[other][k], _top(story.ic50[other])
+            rows += [(line, other, p, "", value / f, 0.04 * value, top, "planted")
+                     for p, f in (("siNC", 1.0), (f"si{story.driver}", fold)) if other != drug]  # fmt: skip
     drug = story.therapies[0]
     value, top = story.ic50[drug][0], _top(story.ic50[drug])
     rows += [(story.parental, drug, "vector", "", value, 0.04 * value, top, "planted"),
@@ -67,14 +73,13 @@ def combination(plan: Plan) -> Made:
         top = float(f"{1.4 * ic50:.2g}")
         steps = tuple(float(f"{top / 2**i:.2g}") for i in range(5))
         own = combinations.Agent(therapy, ic50, HILL, 1.0, steps)
-        drug = combinations.Agent(story.drug, story.ic50[story.drug][k], 1.3, 1.0, story.doses)
+        name = story.partner(therapy)
+        drug = combinations.Agent(name, story.ic50[name][k], 1.3, 1.0, story.doses)
         seed = 1000 * plan.seed + k
         reps = plan.size.bench
-        parts.append(
-            combinations.matrix(own, drug, model=line, interaction=power, replicates=reps, wells=1, seed=seed)
-        )
-        normal = combinations.Agent(therapy, 1.5 * ic50, HILL, 1.0, steps)
-        mild = combinations.Agent(story.drug, 200.0, 1.3, 1.0, story.doses)
+        parts.append(combinations.matrix(own, drug, model=line, interaction=power, replicates=reps, wells=1, seed=seed))
+        normal = combinations.Agent(therapy, 4.0 * ic50, HILL, 1.0, steps)
+        mild = combinations.Agent(name, 20.0 * max(story.doses), 1.3, 1.0, story.doses)
         parts.append(combinations.matrix(normal, mild, model=story.normal, replicates=reps, wells=1, seed=seed + 500))
     return Made({"combination.csv": pd.concat(parts, ignore_index=True)}, ('combination = "combination.csv"',))
 
@@ -128,7 +133,7 @@ def sequences(plan: Plan) -> Made:
         ("medium", "modifier", "drug", "dose_um"), n, rng,
     ).assign(recipient=story.parental)  # fmt: skip
     both = f"{therapy} {dose:g} µM + {pre}"
-    inhibitors = {"none": 0.3, "NAC": 0.66, "Ferrostatin-1": 0.62, "Z-VAD-FMK": 0.34, "Necrosulfonamide": 0.3}
+    inhibitors = {"none": 0.3, **{i: 0.3 + 0.6 * share for i, share in story.rescue.items()}}
     rescue = conditions(
         {**{("vehicle", i): 1.0 for i in inhibitors}, **{(both, i): v for i, v in inhibitors.items()}},
         ("treatment", "inhibitor"), n, rng,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -29,7 +31,7 @@ def expression(plan: Plan) -> Made:
     groups = [(story.parental, "vehicle", "", none)]
     groups += [(line, "vehicle", "", change[k]) for k, line in enumerate(story.lines)]
     back = genome["reversed"].to_numpy()
-    groups += [(line, story.drug, "", change[k] + back) for k, line in enumerate(story.lines)]
+    groups += [(line, story.treatment or story.drug, "", change[k] + back) for k, line in enumerate(story.lines)]
     values, sheet = _counts(plan, groups, n, rng)
     files: dict[str, pd.DataFrame | str] = {"expression.csv": values, "expression_samples.csv": sheet}
     source = 'values = "{0}.csv", samples = "{0}_samples.csv", unit = "counts", name = "{1}"'
@@ -125,7 +127,7 @@ def metabolites(plan: Plan) -> Made:
         if i % 6 == 0:
             take(f"QC_{i // 6 + 1}", middle + 0.08 * rng.standard_normal(len(middle)), "qc")
         level = values[name].to_numpy()
-        take(name, level, "sample", str(by.at[name, "model"]), str(by.at[name, "replicate"]))
+        take(name, level, "sample", str(by.loc[name, "model"]), str(by.loc[name, "replicate"]))
     take("QC_last", middle + 0.08 * rng.standard_normal(len(middle)), "qc")
     take("blank_1", middle - 9 + rng.standard_normal(len(middle)), "blank")
     columns = ["sample", "model", "treatment", "replicate", "sample_type", "order"]
@@ -198,15 +200,15 @@ def beside(plan: Plan) -> Made:
             "parent", "layer": "rna", "feature": genome["gene"], "log2fc": log2fc.round(4), "se": se, "n": 6,
         }
     )  # fmt: skip
-    chain = [story.regulator, story.driver, *story.effectors]
-    pairs = [(a, b, 0.9) for a, b in zip(chain, chain[1:], strict=False)]
+    chain = list(filter(None, (story.regulator, story.driver, *story.effectors)))
+    pairs = [(a, b, 0.9) for a, b in pairwise(chain)]
     others = genome["gene"].to_numpy()
     for gene in others[rng.permutation(n)[: n // 3]]:
-        pairs += [(str(gene), str(g), round(float(s), 3))
-                  for g, s in zip(rng.choice(others, 3), rng.uniform(0.4, 0.99, 3), strict=True) if g != gene]  # fmt: skip
+        partners, scores = rng.choice(others, 3), rng.uniform(0.4, 0.99, 3).round(3)
+        pairs += [(str(gene), str(g), float(s)) for g, s in zip(partners, scores, strict=True) if g != gene]
     network = pd.DataFrame(pairs, columns=["protein_a", "protein_b", "score"])
     network = network.drop_duplicates(["protein_a", "protein_b"])
-    targets = [story.driver, *regulated(story, list(others))]
+    targets = [story.driver, *regulated(story, list(others))] if story.regulator else []
     regulon = [(story.regulator, t, 1.0) for t in targets]
     for i in range(20):  # factors without any change in activity
         regulon += [(f"TF{i + 1:02d}", str(t), 1.0) for t in rng.choice(others, 15, replace=False)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rechallenge.simulate.plan import PROLIFERATION, Made, Plan
+from rechallenge.simulate.plan import DRIVER, PROLIFERATION, Made, Plan
 
 #: SD of the hidden log hazard, and the log hazard ratio per SD of proliferation
 HIDDEN, GROWTH = 1.0, 0.45
@@ -56,15 +56,17 @@ Matrix = np.ndarray
 def _values(plan: Plan, z: Matrix, names: list[str]) -> pd.DataFrame:
     genome = plan.genome
     level = genome["level"].to_numpy()[:, None] + 0.8 * z
-    return pd.concat(
-        [genome[["gene"]].reset_index(drop=True), pd.DataFrame(level.round(3), columns=names)], axis=1
-    )
+    return pd.concat([genome[["gene"]].reset_index(drop=True), pd.DataFrame(level.round(3), columns=names)], axis=1)
 
 
 def _survival(plan: Plan, name: str, n: int, rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
     latent, growth = rng.standard_normal(n), rng.standard_normal(n)
     loads = np.clip(plan.genome["hazard"].to_numpy() / HIDDEN, -0.8, 0.8)
+    subgroup = plan.story.subgroup
+    level = np.zeros(n, dtype=int) if subgroup is None else rng.integers(0, len(subgroup[1]), n)
     z = _matrix(plan, latent, loads, growth, rng)
+    driver = int(np.flatnonzero(plan.genome["role"] == DRIVER)[0])
+    z[driver, level > 0] = rng.standard_normal(int((level > 0).sum()))  # it tells the prognosis in the first level
     age, stage = rng.integers(38, 82, n), rng.choice(["I", "II", "III", "IV"], n, p=[0.4, 0.25, 0.25, 0.1])
     late = np.isin(stage, ["III", "IV"])
     hazard = HIDDEN * latent + GROWTH * growth + 0.015 * (age - 60) + 0.5 * late
@@ -79,6 +81,8 @@ def _survival(plan: Plan, name: str, n: int, rng: np.random.Generator) -> tuple[
             "tumour_stage": stage,
         }
     )  # fmt: skip
+    if subgroup is not None:
+        table[subgroup[0]] = np.array(subgroup[1], dtype=object)[level]
     return table, _values(plan, z, people)
 
 
@@ -113,7 +117,7 @@ def _cells(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
 
 
 def _serum(plan: Plan, rng: np.random.Generator) -> pd.DataFrame:
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for group, n, mean in (("HCC", 40, 0.5 * plan.links.clinic), ("cirrhosis", 40, 0.0)):
         for _ in range(n):
             value = float(np.exp(np.log(12.0) + mean + 0.6 * rng.standard_normal()))

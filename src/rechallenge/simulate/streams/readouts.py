@@ -1,8 +1,8 @@
-"""Bench read-outs: measurements with a knock-down panel, qPCR, ELISA, vesicle sizes, promoter reporter, flux analyser."""
+"""Bench read-outs: measurements with a knock-down panel, qPCR, ELISA, vesicle sizes, reporter, flux analyser."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -26,22 +26,9 @@ def measurements(plan: Plan) -> Made:
         ("Lipid droplets per cell", "droplets", "", {"siNC": 31.0, low: 31.0 - 14.0 * sure}),
         ("GSH", "nmol/mg", RESISTS, {"siNC": 42.0, low: 42.0 - 15.0 * sure}),
     ]  # fmt: skip
-    rows = [
-        (assay, line, group, str(r), value * day * rng.lognormal(0, 0.08), unit, meaning,
-         gene if low in group else "", "", "")
-        for assay, unit, meaning, groups in arms
-        for r, day in enumerate(np.exp(rng.normal(0, 0.08, n)), start=1)
-        for group, value in groups.items()
-    ]  # fmt: skip
+    rows = groups_of(arms, line, gene, n, rng)
     planted = {gene: 0.8 - 0.42 * sure, **dict.fromkeys(plan.panel, 0.8)}
-    for r in range(1, n + 1):
-        day = np.exp(rng.normal(0, 0.05))
-        kept = {"siNC": 0.8, **{f"si{g}": v for g, v in planted.items()}}
-        rows += [
-            (f"Viability under {drug}, knock-down panel", line, group, str(r), v * day * rng.lognormal(0, 0.07),
-             "fraction of vehicle", RESISTS, "" if group == "siNC" else group[2:], "", drug)
-            for group, v in kept.items()
-        ]  # fmt: skip
+    rows += panel_of(plan, planted, rng)
     if story.stages:
         staged = next(iter(story.stages))
         ic50 = np.log2(np.array(story.stages[staged]) / story.stages[staged][0])
@@ -52,10 +39,45 @@ def measurements(plan: Plan) -> Made:
             for i, x in enumerate(ic50)
             for r in range(1, n + 1)
         ]  # fmt: skip
+    return Made({"measurements.csv": table_of(rows)}, ('measurements = "measurements.csv"',))
+
+
+def groups_of(
+    arms: Sequence[tuple[str, str, str, Mapping[str, float]]], line: str, gene: str, n: int, rng: np.random.Generator
+) -> list[tuple[object, ...]]:
+    """Rows of read-outs (assay, unit, meaning, value in each group) of one line; `gene` is named where the group
+    lowers it."""
+    return [
+        (assay, line, group, str(r), value * day * rng.lognormal(0, 0.08), unit, meaning,
+         gene if f"si{gene}" in group else "", "", "")
+        for assay, unit, meaning, groups in arms
+        for r, day in enumerate(np.exp(rng.normal(0, 0.08, n)), start=1)
+        for group, value in groups.items()
+    ]  # fmt: skip
+
+
+def table_of(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
+    """The table `measurements` from rows, values to four digits."""
     columns = ["assay", "model", "group", "replicate", "value", "unit", "meaning", "gene", "stage", "drug"]
     table = pd.DataFrame(rows, columns=columns)
     table["value"] = [float(f"{v:.4g}") for v in table["value"]]
-    return Made({"measurements.csv": table}, ('measurements = "measurements.csv"',))
+    return table
+
+
+def panel_of(plan: Plan, planted: Mapping[str, float], rng: np.random.Generator) -> list[tuple[object, ...]]:
+    """A knock-down panel: viability of the first line under its therapy, by gene lowered (`planted`), and siNC."""
+    line = plan.story.lines[0]
+    drug = plan.story.resistant[line]
+    rows: list[tuple[object, ...]] = []
+    for r in range(1, plan.size.bench + 1):
+        day = np.exp(rng.normal(0, 0.05))
+        kept = {"siNC": 0.8, **{f"si{g}": v for g, v in planted.items()}}
+        rows += [
+            (f"Viability under {drug}, knock-down panel", line, group, str(r), v * day * rng.lognormal(0, 0.07),
+             "fraction of vehicle", RESISTS, "" if group == "siNC" else group[2:], "", drug)
+            for group, v in kept.items()
+        ]  # fmt: skip
+    return rows
 
 
 def qpcr(plan: Plan) -> Made:
@@ -66,25 +88,29 @@ def qpcr(plan: Plan) -> Made:
     line = story.lines[0]
     arms: dict[tuple[str, str], dict[str, float]] = {
         (story.parental, "vehicle"): {gene: 0.0, factor: 0.0},
-        **{
-            (m, "vehicle"): {gene: links.expression * story.rna[k], factor: other} for k, m in enumerate(story.lines)
-        },
+        **{(m, "vehicle"): {gene: links.expression * story.rna[k], factor: other} for k, m in enumerate(story.lines)},
         (line, "siNC"): {gene: up, factor: other},
         (line, f"si{gene}"): {gene: up - 2.2, factor: other},
         (line, f"si{factor}"): {gene: up - 1.0 * float(plan.scenario != "no_driver"), factor: other - 1.9},
         (line, story.drug): {gene: up, factor: other},
     }
+    return Made({"qpcr.csv": cycles(arms, plan.size.bench, rng)}, ('qpcr = "qpcr.csv"',))
+
+
+def cycles(
+    arms: Mapping[tuple[str, str], Mapping[str, float]], replicates: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Ct of (model, group) -> gene -> log2 amount, with two references and two wells."""
     rows = []
     for (model, group), targets in arms.items():
-        for r in range(1, plan.size.bench + 1):
+        for r in range(1, replicates + 1):
             load = rng.normal(0, 0.4)
             level = {"GAPDH": 18.0, "ACTB": 19.0} | {t: 25.0 - v + rng.normal(0, 0.25) for t, v in targets.items()}
             for target, ct in level.items():
-                for _ in range(2):
-                    rows.append((f"{model} {group} {r}", model, group, target,
-                                 round(ct + load + rng.normal(0, 0.08), 2), str(r)))  # fmt: skip
-    table = pd.DataFrame(rows, columns=["sample", "model", "group", "target", "ct", "replicate"])
-    return Made({"qpcr.csv": table}, ('qpcr = "qpcr.csv"',))
+                name = f"{model} {group} {r}"
+                wells = (ct + load + rng.normal(0, 0.08, 2)).round(3)
+                rows += [(name, model, group, target, float(well), str(r)) for well in wells]
+    return pd.DataFrame(rows, columns=["sample", "model", "group", "target", "ct", "replicate"])
 
 
 def elisa(plan: Plan) -> Made:
@@ -131,23 +157,27 @@ def sizes(plan: Plan) -> Made:
 
 def reporter(plan: Plan) -> Made:
     """Constructs of the driver's promoter with and without the regulator: the response needs the planted site."""
-    story, rng = plan.story, plan.rng(24)
-    sure = float(plan.scenario != "no_driver")
-    raised = f"{story.regulator} OE"
+    story, sure = plan.story, float(plan.scenario != "no_driver")
     arms = {("-2000/+200", ""): 1 + 2.3 * sure, ("-1000/+200", ""): 1 + 2.2 * sure, ("-400/+200", ""): 1.05,
             ("-2000/+200 mut", story.regulator): 1.1}  # fmt: skip
+    table = constructs(plan, story.driver, f"{story.regulator} OE", arms, plan.rng(24))
+    return Made({"reporter.csv": table}, ('reporter = "reporter.csv"',))
+
+
+def constructs(
+    plan: Plan, gene: str, raised: str, arms: Mapping[tuple[str, str], float], rng: np.random.Generator
+) -> pd.DataFrame:
+    """Luciferase ratios of (construct, mutated site) -> response to `raised`."""
     rows = []
     for (construct, site), response in arms.items():
         start, end = construct.split()[0].split("/")
-        base = {"-400/+200": 0.7}.get(construct, 1.0)
         for r in range(1, plan.size.bench + 1):
             day = rng.lognormal(0, 0.1)
             for group, value in (("vector", 1.0), (raised, response)):
-                rows.append((story.driver, story.lines[0], construct, int(start), int(end), site, group, str(r),
-                             round(base * value * day * rng.lognormal(0, 0.08), 4)))  # fmt: skip
+                rows.append((gene, plan.story.lines[0], construct, int(start), int(end), site, group, str(r),
+                             round(value * day * rng.lognormal(0, 0.08), 4)))  # fmt: skip
     columns = ["gene", "model", "construct", "start", "end", "mutated", "perturbation", "replicate"]
-    table = pd.DataFrame(rows, columns=[*columns, "luciferase_ratio"])
-    return Made({"reporter.csv": table}, ('reporter = "reporter.csv"',))
+    return pd.DataFrame(rows, columns=[*columns, "luciferase_ratio"])
 
 
 def sequences(plan: Plan) -> Made:
@@ -164,7 +194,7 @@ def sequences(plan: Plan) -> Made:
         return "\n".join(text[i : i + 70] for i in range(0, n, 70))
 
     promoter = f">{story.driver} -2000..+200 made up, not the real sequence\n{drawn(2200, story.motif, 1300)}\n"
-    utr = f">{story.driver} 3' UTR made up, not the real sequence\n{drawn(700, 'GTCTTCCA', 120)}\n"
+    utr = f">{story.driver} 3' UTR made up, not the real sequence\n{drawn(700, story.utr_site, 120)}\n"
     return Made({"promoters.fa": promoter, "utrs.fa": utr}, ('promoters = "promoters.fa"', 'utrs = "utrs.fa"'))
 
 

@@ -15,14 +15,14 @@ SHIFT = 5.0
 def thermal_shift(plan: Plan) -> Made:
     """Two runs an arm of ten temperatures; the driver and one off-target melt higher with the drug."""
     story, rng, genome = plan.story, plan.rng(30), plan.genome
-    first = [story.driver, story.regulator, *story.effectors]
+    first = list(story.chain)
     names = list(dict.fromkeys([*first, *genome["gene"]]))[: plan.size.proteins]
     n = len(names)
     tm, slope, bottom = rng.normal(51, 3, n), rng.uniform(10, 22, n), rng.uniform(0, 0.1, n)
     tm[0] = 50.0
     up = np.zeros(n)
     up[0] = SHIFT * plan.links.engagement
-    up[-1] = 3.0 * plan.links.engagement  # an off-target: engaged, of no consequence
+    up[n - story.also_engaged :] = 3.5 * plan.links.engagement  # engaged, of no consequence
     parts = []
     for treatment in ("vehicle", story.drug):
         for replicate in "12":
@@ -47,12 +47,13 @@ def thermal_shift(plan: Plan) -> Made:
 def binding(plan: Plan) -> Made:
     """Sensorgrams of drug on driver and on a mutant that does not bind, with a blank; three experiments."""
     story, rng = plan.story, plan.rng(31)
-    on, kd = 2e-2, story.kd_um
-    off = on * kd
+    on = 2e-2
     seconds = np.arange(0.0, 421.0, 6.0)
-    doses = [0.0, *(float(f"{kd * f:.2g}") for f in (0.3, 1, 3, 10))]
+    doses = [0.0, *(float(f"{story.kd_um * f:.2g}") for f in (0.3, 1, 3, 10))]
     rows = []
-    for variant, binds in (("", plan.links.engagement), ("K100A", 0.0)):
+    for variant, constant in {"": story.kd_um, **story.variants}.items():
+        binds, kd = (plan.links.engagement, constant) if constant else (0.0, 1.0)
+        off = on * kd
         for r in range(1, 4):
             top = 0.9 * rng.lognormal(0, 0.05)
             for dose in doses:
