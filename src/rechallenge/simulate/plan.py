@@ -86,7 +86,7 @@ class Story:
     kd_um: float = 0.6
     metabolites: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    motif: str = "TGACTCA"
+    motif: str = "GGATGACTCAT"
     utr_site: str = "GTACTGTA"
     treatment: str = ""
     under_treatment: Mapping[str, float] = field(default_factory=dict)
@@ -120,13 +120,13 @@ class Story:
         return self.partners.get(therapy, self.drug)
 
 
-#: the default: a real chain, placed with effects of our own
+#: the default: a real chain, placed with effects of our own; IC50 values are S001-001 to S001-051
 AKR1B1 = Story(
     title="Simulated: acquired lenvatinib and sorafenib resistance in Huh-7",
     about="Simulated; nothing here was measured. IC50 values without perturbation are those of a published study of "
-    "these lines (seed facts S001-001 to S001-051); every other effect, all noise, the passengers and the confounders "
-    "are planted. The chain is real (epalrestat inhibits AKR1B1, the first enzyme of the polyol pathway); that it "
-    "does what the tables say was made up for this study.",
+    "these lines; every other effect, all noise, the passengers and the confounders are planted. The chain is real "
+    "(epalrestat inhibits AKR1B1, the first enzyme of the polyol pathway); that it does what the tables say was made "
+    "up for this study.",
     parental="Huh-7 P",
     resistant={"Huh-7 LR": "lenvatinib", "Huh-7 SR": "sorafenib"},
     normal="THLE-2",

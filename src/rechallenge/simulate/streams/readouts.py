@@ -35,7 +35,7 @@ def measurements(plan: Plan) -> Made:
         rise = story.rna[0] * links.expression / ic50[-1]
         rows += [
             (f"{gene} western", staged, "vehicle", str(r), 2 ** (rise * x) * rng.lognormal(0, 0.12), "ratio to actin",
-             RESISTS, gene, f"S{i}", "")
+             RESISTS, gene, f"S{i}", "", "")
             for i, x in enumerate(ic50)
             for r in range(1, n + 1)
         ]  # fmt: skip
@@ -45,11 +45,11 @@ def measurements(plan: Plan) -> Made:
 def groups_of(
     arms: Sequence[tuple[str, str, str, Mapping[str, float]]], line: str, gene: str, n: int, rng: np.random.Generator
 ) -> list[tuple[object, ...]]:
-    """Rows of read-outs (assay, unit, meaning, value in each group) of one line; `gene` is named where the group
-    lowers it."""
+    """Rows of read-outs (assay, unit, meaning, value in each group) of one line, the first group being the
+    control; `gene` is named where the group lowers it."""
     return [
         (assay, line, group, str(r), value * day * rng.lognormal(0, 0.08), unit, meaning,
-         gene if f"si{gene}" in group else "", "", "")
+         gene if f"si{gene}" in group else "", "", "", next(iter(groups)))
         for assay, unit, meaning, groups in arms
         for r, day in enumerate(np.exp(rng.normal(0, 0.08, n)), start=1)
         for group, value in groups.items()
@@ -58,7 +58,7 @@ def groups_of(
 
 def table_of(rows: Sequence[tuple[object, ...]]) -> pd.DataFrame:
     """The table `measurements` from rows, values to four digits."""
-    columns = ["assay", "model", "group", "replicate", "value", "unit", "meaning", "gene", "stage", "drug"]
+    columns = ["assay", "model", "group", "replicate", "value", "unit", "meaning", "gene", "stage", "drug", "control"]
     table = pd.DataFrame(rows, columns=columns)
     table["value"] = [float(f"{v:.4g}") for v in table["value"]]
     return table
@@ -73,8 +73,8 @@ def panel_of(plan: Plan, planted: Mapping[str, float], rng: np.random.Generator)
         day = np.exp(rng.normal(0, 0.05))
         kept = {"siNC": 0.8, **{f"si{g}": v for g, v in planted.items()}}
         rows += [
-            (f"Viability under {drug}, knock-down panel", line, group, str(r), v * day * rng.lognormal(0, 0.07),
-             "fraction of vehicle", RESISTS, "" if group == "siNC" else group[2:], "", drug)
+            (f"Viability, {drug} (panel)", line, group, str(r), v * day * rng.lognormal(0, 0.07),
+             "fraction of vehicle", RESISTS, "" if group == "siNC" else group[2:], "", drug, "siNC")
             for group, v in kept.items()
         ]  # fmt: skip
     return rows
