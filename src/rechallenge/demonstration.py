@@ -69,6 +69,10 @@ def compare(record: RunRecord) -> str:
     stated = record.study.folder / "truth.json"
     if stated.is_file():
         return _chain(record, json.loads(stated.read_text(encoding="utf-8")))
+    if (record.study.folder / "planted.csv").is_file():
+        planted = pd.read_csv(record.study.folder / "planted.csv", dtype=str)
+        if "what" in planted:
+            return _told(record, planted)
     if "resistance_index" not in record.tables:
         return "The resistance index was not computed; see the failures below."
     return _indices(recovered(record))
@@ -101,19 +105,36 @@ class Found(NamedTuple):
     recovered: str
 
 
+def _told(record: RunRecord, planted: pd.DataFrame) -> str:
+    """Planted words and signs (columns table, what, planted) beside what pretreatment, medium and rescue gave."""
+    found: dict[tuple[str, str], str] = {}
+    for r in _rows(record.tables, "schedule", kind="interaction").to_dict("records"):
+        found["schedule", str(r["pretreatment"])] = str(r["verdict"])
+    for r in _rows(record.tables, "transfer").to_dict("records"):
+        found["transfer", str(r["contrast"])] = str(r["direction"])
+    for r in _rows(record.tables, "rescue").to_dict("records"):
+        found["rescue", str(r["pathway"])] = str(r["direction"])
+    said = {"1": "promotes resistance", "-1": "restores sensitivity", "0": "nothing shown"}
+    rows = [
+        Found(f"{r['table']}: {r['what']}", said.get(r["planted"], r["planted"]),
+              said.get(found.get((r["table"], r["what"]), ""), found.get((r["table"], r["what"]), "not computed")))
+        for r in planted.to_dict("records")
+    ]  # fmt: skip
+    right = sum(r.planted == r.recovered for r in rows)
+    return _table("Simulated; nothing here was measured.", rows) + f"\n{right} of {len(rows)} are told as planted."
+
+
+def _table(title: str, rows: list[Found]) -> str:
+    wide = [max(len(r[i]) for r in (*rows, Found("what", "planted", ""))) for i in (0, 1)]
+    lines = [f"  {r.what:<{wide[0]}}  {r.planted:<{wide[1]}}  {r.recovered}" for r in rows]
+    return "\n".join([title, f"  {'what':<{wide[0]}}  {'planted':<{wide[1]}}  recovered (95 % interval)", *lines])
+
+
 def _chain(record: RunRecord, truth: dict[str, Any]) -> str:
     rows = list(findings(record, truth))
     if not rows:
         return "Nothing of what was planted was analysed; see the failures below."
-    wide = [max(len(r[i]) for r in (*rows, Found("planted link", "planted", ""))) for i in (0, 1)]
-    head = f"  {'planted link':<{wide[0]}}  {'planted':<{wide[1]}}  recovered (95 % interval)"
-    return "\n".join(
-        [
-            f"Simulated ({truth['scenario']}); nothing here was measured.",
-            head,
-            *(f"  {r.what:<{wide[0]}}  {r.planted:<{wide[1]}}  {r.recovered}" for r in rows),
-        ]
-    )
+    return _table(f"Simulated ({truth['scenario']}); nothing here was measured.", rows)
 
 
 def findings(record: RunRecord, truth: dict[str, Any]) -> Iterator[Found]:

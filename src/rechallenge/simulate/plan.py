@@ -55,17 +55,19 @@ SIZES: Mapping[str, Size] = {
 
 @dataclass(frozen=True)
 class Story:
-    """Models, drugs and the chain drug -> driver -> regulator and effectors; log2 changes are resistant over parental.
+    """Models, drugs and the chain drug -> driver -> regulator and effectors; log2 changes are resistant over
+    parental.
 
-    `resistant` maps a line to the drug that it was made resistant to (which is a therapy of the study). `ic50` gives
-    µM of every drug in the parental line and in the resistant ones in that order; `knockdown` divides the IC50 of
-    a resistant line when the driver is lowered, `also_lowered` those of other genes, `lowered_under` are drugs beside
-    the selecting one under which the driver is lowered. `kd_um` is the binding constant of drug and driver, `variants`
-    those of mutants (None: no binding), `also_engaged` how many other proteins the drug stabilises. `partners` names
-    another sensitiser for a therapy, `treatment` (by default the drug) is what the transcriptome is treated with and
-    `under_treatment` its log2 changes there, `rescue` the share of the killing that an inhibitor takes back, `arms` the
-    labels of drugs in animals, `subgroup` a column of patients and its levels, the driver telling the prognosis in the
-    first alone. `exposure` are the study's own plasma concentrations (µM).
+    `resistant` maps a line to the drug that it was made resistant to (which is a therapy of the study). `ic50`
+    gives µM of every drug in the parental line and in the resistant ones in that order; `knockdown` divides the
+    IC50 of a resistant line when the driver is lowered, `also_lowered` those of other genes, `lowered_under` are
+    drugs beside the selecting one under which the driver is lowered. `kd_um` is the binding constant of drug and
+    driver, `variants` those of mutants (None: no binding), `target` the gene that the drug acts on (by default the
+    driver), `also_engaged` how many other proteins the drug stabilises. `partners` names another sensitiser for a
+    therapy, `treatment` (by default the drug) is what the transcriptome is treated with and `under_treatment` its
+    log2 changes there, `rescue` the share of the killing that an inhibitor takes back, `arms` the labels of drugs
+    in animals, `subgroup` a column of patients and its levels, the driver telling the prognosis in the first
+    alone. `exposure` are the study's own plasma concentrations (µM).
     """
 
     title: str
@@ -86,6 +88,7 @@ class Story:
     kd_um: float = 0.6
     metabolites: Mapping[str, float] = field(default_factory=dict)
     stages: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    target: str = ""
     motif: str = "GGATGACTCAT"
     utr_site: str = "GTACTGTA"
     treatment: str = ""

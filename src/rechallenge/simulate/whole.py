@@ -150,8 +150,8 @@ def truth(plan: Plan) -> dict[str, object]:
         "direction": 1 if there else 0,
         "drug": story.drug,
         "links": {
-            f"{story.drug} engages {story.driver}": links.engagement,
-            f"{story.regulator} raises {story.driver}": float(there),
+            f"{story.drug} acts on {story.target or story.driver}": links.engagement,
+            **({f"{story.regulator} regulates {story.driver}": float(there)} if story.regulator else {}),
             f"{story.driver} expressed more in resistant lines": links.expression,
             f"{story.driver} changes metabolism": links.metabolism * float(bool(story.metabolites)),
             f"lowering {story.driver} restores sensitivity": links.intervention,

@@ -29,6 +29,7 @@ STORY = Story(
     regulator="",
     effectors=("AXL", "FGFR4"),
     drug="bemcentinib",
+    target="AXL",
     partners={"lenvatinib": "blu9931"},
     ic50={
         "sorafenib": (5.0, 16.0, 12.0), "lenvatinib": (9.0, 22.0, 34.0), "regorafenib": (4.5, 12.0, 11.0),
