@@ -127,7 +127,7 @@ def _told(record: RunRecord, planted: pd.DataFrame) -> str:
 def _table(title: str, rows: list[Found]) -> str:
     wide = [max(len(r[i]) for r in (*rows, Found("what", "planted", ""))) for i in (0, 1)]
     lines = [f"  {r.what:<{wide[0]}}  {r.planted:<{wide[1]}}  {r.recovered}" for r in rows]
-    return "\n".join([title, f"  {'what':<{wide[0]}}  {'planted':<{wide[1]}}  recovered (95 % interval)", *lines])
+    return "\n".join([title, f"  {'what':<{wide[0]}}  {'planted':<{wide[1]}}  recovered", *lines])
 
 
 def _chain(record: RunRecord, truth: dict[str, Any]) -> str:
