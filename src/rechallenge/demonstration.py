@@ -18,6 +18,7 @@ from rechallenge import simulate
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.record import RunRecord
 from rechallenge.simulate import studies
+from rechallenge.simulate.plan import SIZES
 
 WHOLE, VIABILITY = "whole", "viability"
 #: name -> what is in it
@@ -31,11 +32,16 @@ STUDIES: dict[str, str] = {
 def write(
     folder: str | Path, *, study: str = WHOLE, scenario: str = "driver", seed: int = 0, size: str = "full"
 ) -> Path:
-    """A demonstration study in `folder`. Raises InputFaults for a study or scenario that does not exist."""
+    """A demonstration study in `folder`. Raises InputFaults for a study, scenario or size that does not exist, and
+    for a scenario of a study that has only one."""
     if study not in STUDIES:
         raise _unknown("study", study, tuple(STUDIES))
     if scenario not in simulate.SCENARIOS:
         raise _unknown("scenario", scenario, simulate.SCENARIOS)
+    if study != WHOLE and scenario != "driver":
+        raise _unknown("scenario", f"{scenario} of {study}", ("driver",))
+    if size not in SIZES:
+        raise _unknown("size", size, tuple(SIZES))
     if study == VIABILITY:
         return simulate.write_study(folder, seed=seed)
     if study == WHOLE:

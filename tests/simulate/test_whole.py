@@ -84,6 +84,13 @@ def test_a_lab_s_folder_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "study.toml").read_text() == "[study]\ntitle = 'mine'\n"
 
 
+def test_another_simulation_takes_the_place_of_the_first(tmp_path: Path) -> None:
+    demonstration.write(tmp_path, size="small")
+    assert (tmp_path / "truth.json").is_file()
+    demonstration.write(tmp_path, study="viability")
+    assert not (tmp_path / "truth.json").exists() and list(Study.load(tmp_path).tables) == ["viability"]
+
+
 def test_unknown_names_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputFaults, match="Known: whole, viability, akr1b1"):
         demonstration.write(tmp_path / "s", study="all")

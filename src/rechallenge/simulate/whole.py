@@ -85,7 +85,8 @@ def write_whole(
 
 
 def free(folder: Path) -> None:
-    """Raise InputFaults where the folder holds a study that no simulation wrote."""
+    """Raise InputFaults where the folder holds a study that no simulation wrote; what an earlier simulation said of its
+    truth goes."""
     if (folder / "study.toml").exists() and not (folder / "planted.csv").exists():
         raise InputFaults(
             [
@@ -97,6 +98,7 @@ def free(folder: Path) -> None:
                 )
             ]
         )
+    (folder / "truth.json").unlink(missing_ok=True)
 
 
 def save(path: Path, content: pd.DataFrame | str) -> None:
