@@ -51,6 +51,18 @@ def test_new_with_an_unknown_kind_names_the_nearest(tmp_path: Path, capsys: pyte
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "known"),
+    [("--study", "all", "whole, viability"), ("--scenario", "none", "driver, no_driver"), ("--size", "big", "small")],
+)
+def test_a_demonstration_that_does_not_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str, value: str, known: str
+) -> None:
+    assert call("demo", tmp_path / "x", option, value) == 2
+    assert known in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
 def test_faults_end_with_2_and_run_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = simulate.write_study(tmp_path / "s", raw=False, mess=["per_cent"])
     assert call("run", folder) == 2

@@ -1,4 +1,4 @@
-"""The demonstration recovers what was planted; the same study gives the same bytes."""
+"""The demonstration of dose-response recovers what was planted; the same study gives the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EXACT = ("candidates.csv", "drugs.csv", "combinations.csv", "evidence.csv", "tab
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
-    folder = demonstration.write(tmp_path_factory.mktemp("demo") / "study")
+    folder = demonstration.write(tmp_path_factory.mktemp("demo") / "study", study="viability")
     made = pipeline.run(folder)
     outputs.write(made)
     return made
@@ -58,7 +58,7 @@ def test_comparison_is_printed(record: RunRecord) -> None:
 
 
 def test_same_study_same_bytes(record: RunRecord, tmp_path: Path) -> None:
-    folder = demonstration.write(tmp_path / "again")
+    folder = demonstration.write(tmp_path / "again", study="viability")
     outputs.write(pipeline.run(folder))
     for name in EXACT:
         assert (folder / "results" / name).read_bytes() == (record.out / name).read_bytes(), name

@@ -63,15 +63,28 @@ def demo(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the simulated study goes.")] = Path(
         "rechallenge-demo"
     ),
+    study: Annotated[
+        str,
+        typer.Option(
+            "--study", metavar="NAME", help="whole (every assay), viability (plates alone), or a published study."
+        ),
+    ] = "whole",
+    scenario: Annotated[
+        str,
+        typer.Option(
+            "--scenario", metavar="NAME", help="driver, no_driver, no_expression, no_clinic or contradicted."
+        ),
+    ] = "driver",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated noise.")] = 0,
+    size: Annotated[str, typer.Option("--size", metavar="SIZE", help="full or small.")] = "full",
     jobs: Jobs = 1,
 ) -> None:
     """Write a simulated study with a known answer, run it, and print what was recovered against what was planted."""
     from rechallenge import demonstration
 
-    study = demonstration.write(folder, seed=seed)
-    typer.echo(f"A simulated study is in {study}: the study file, raw plates and what was planted.")
-    record = _run(study, out=None, jobs=jobs, dask=None, only=())
+    written = demonstration.write(folder, study=study, scenario=scenario, seed=seed, size=size)
+    typer.echo(f"A simulated study is in {written}: {demonstration.STUDIES[study]}. Nothing in it was measured.")
+    record = _run(written, out=None, jobs=jobs, dask=None, only=())
     typer.echo("")
     typer.echo(demonstration.compare(record))
     _finish(record)

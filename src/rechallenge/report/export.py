@@ -80,9 +80,10 @@ def specification(chart: Any) -> dict[str, Any]:
         spec = json.loads(json.dumps(chart))
     else:
         import altair as alt
+        from altair.utils import schemapi
 
         with alt.data_transformers.enable("default", max_rows=None):
-            spec = chart.to_dict()
+            spec = chart.to_dict(validate=schemapi.DEBUG_MODE)
     spec = _renumbered(_plain(spec))
     spec["config"] = _merged(theme(), _without_altair_default(spec.get("config", {})))
     for holder in _walk(spec):

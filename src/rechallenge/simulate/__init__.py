@@ -11,11 +11,23 @@ from pathlib import Path
 
 import pandas as pd
 
-from rechallenge.faults import Fault, InputFaults
 from rechallenge.simulate import combinations, plates, truth
 from rechallenge.simulate.mess import FORGIVEN, REFUSED, table_bytes
+from rechallenge.simulate.plan import SCENARIOS
+from rechallenge.simulate.whole import free, write_whole
 
-__all__ = ["FORGIVEN", "REFUSED", "combinations", "planted", "plates", "table_bytes", "truth", "write_study"]
+__all__ = [
+    "FORGIVEN",
+    "REFUSED",
+    "SCENARIOS",
+    "combinations",
+    "planted",
+    "plates",
+    "table_bytes",
+    "truth",
+    "write_study",
+    "write_whole",
+]
 
 _STUDY_TOML = """\
 # A simulated study: the published IC50 values of eight drugs in three Huh-7 lines, as raw plates with noise.
@@ -57,17 +69,7 @@ def write_study(
     """
     folder = Path(folder)
     ours = folder / "planted.csv"
-    if (folder / "study.toml").exists() and not ours.exists():
-        raise InputFaults(
-            [
-                Fault(
-                    "study-exists",
-                    "this folder already holds a study.",
-                    "Name another folder for the simulated one.",
-                    file=str(folder),
-                )
-            ]
-        )
+    free(folder)
     folder.mkdir(parents=True, exist_ok=True)
     parameters = planted()
     wells = plates.wells(parameters, seed=seed, replicates=replicates, noise=noise)

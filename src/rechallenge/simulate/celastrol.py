@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.simulate import combinations
+from rechallenge.simulate.streams.bench import conditions
 
 PARENTAL, RESISTANT, NORMAL = "HepG2", "HepG2 SR", "L02"
 LOW, HIGH, SORAFENIB = "celastrol 0.2 µM", "celastrol 8 µM", 4.0
@@ -95,39 +96,23 @@ def study(
     seed gives the same tables.
     """
     rng = np.random.default_rng([seed, 3])
-    pre = _wells({(p, "sorafenib", d): v for (p, d), v in SCHEDULE.items()}, replicates, wells, noise, biology, rng)
-    pre.columns = pd.Index(["pretreatment", "challenge_drug", "challenge_um", "replicate", "viability"])
+
+    def made(planted: Mapping[Any, float], *names: str) -> pd.DataFrame:
+        return conditions(planted, names, replicates, rng, wells=wells, noise=noise, biology=biology)
+
+    before = {(p, "sorafenib", d): v for (p, d), v in SCHEDULE.items()}
+    pre = made(before, "pretreatment", "challenge_drug", "challenge_um")
     media = {(*k, "sorafenib", d): v if d else 1.0 for k, v in TRANSFER.items() for d in (0.0, SORAFENIB)}
-    cm = _wells(media, replicates, wells, noise, biology, rng)
-    cm.columns = pd.Index(["medium", "modifier", "drug", "dose_um", "replicate", "viability"])
+    cm = made(media, "medium", "modifier", "drug", "dose_um")
     arms = {("vehicle", "none"): 1.0, **{(f"{HIGH} + sorafenib 4 µM", i): v for i, v in RESCUE.items()}}
     arms |= {("vehicle", i): 1.0 for i in RESCUE}
-    back = _wells(arms, replicates, wells, noise, biology, rng)
-    back.columns = pd.Index(["treatment", "inhibitor", "replicate", "viability"])
+    back = made(arms, "treatment", "inhibitor")
     return {
         "combination": combinations.low_dose_study(seed=seed, replicates=replicates),
         "schedule": pre.assign(model=RESISTANT, hours_pre=24, hours_challenge=72),
         "transfer": cm.assign(recipient=PARENTAL),
         "rescue": back.assign(model=RESISTANT),
     }
-
-
-def _wells(
-    planted: Mapping[Any, float],
-    replicates: int,
-    wells: int,
-    noise: float,
-    biology: float,
-    rng: np.random.Generator,
-) -> pd.DataFrame:
-    """Wells of every condition: its labels, replicate, viability."""
-    rows = []
-    for replicate in range(1, replicates + 1):
-        for condition, value in planted.items():
-            mean = value * np.exp(rng.normal(0, biology))
-            seen = mean * np.exp(rng.normal(0, noise, wells))
-            rows += [(*condition, str(replicate), round(float(v), 4)) for v in seen]
-    return pd.DataFrame(rows)
 
 
 def write_study(folder: str | Path, *, seed: int = 0, replicates: int = 5) -> Path:

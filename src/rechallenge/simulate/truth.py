@@ -62,6 +62,11 @@ def huh7() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
+def huh7_ic50() -> dict[str, tuple[float, ...]]:
+    """Published IC50 (µM) of every drug in the parental, lenvatinib- and sorafenib-resistant lines."""
+    return {d: tuple(v for v, _ in values) for d, values in (*_TABLE.items(), ("epalrestat", _EPALRESTAT))}
+
+
 def resistance_indices(truth: pd.DataFrame) -> pd.DataFrame:
     """Planted resistance index per resistant model and drug: model, parent, drug, ri (NaN where a line is unaffected
     by the drug, so that no ratio exists)."""
