@@ -11,6 +11,7 @@ from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.enrichment import testing
 from rechallenge.omics.enrichment.sets import INSTALLABLE, PROGRAMMES, collections
+from rechallenge.stats.single_sample import single_sample
 
 GSEA = ("doi:10.1073/pnas.0506580102", "doi:10.1101/060012")
 SSGSEA = "doi:10.1038/nature08460"
@@ -154,27 +155,3 @@ def programme_scores(
     keep = ["dataset", "sample", "model", "treatment", "stage", "replicate"]
     known = expression_samples.reindex(columns=keep).fillna("")
     return made.merge(known, on=["dataset", "sample"], how="left", sort=False)[columns]
-
-
-def single_sample(
-    values: Any, genes: Any, sets: testing.Sets, smallest: int, weight: float = 0.25
-) -> list[tuple[str, Any, int]]:
-    """ssGSEA of ``values`` [genes, samples]: (term, scores [samples], size) per set, as Barbie et al. 2009 define it:
-    the sum over ranks of the difference between the weighted share of hits and the share of misses."""
-    n = values.shape[0]
-    if n < 2 * smallest:
-        return []
-    order = np.argsort(-values, axis=0, kind="stable")
-    rank = np.arange(n, 0, -1, dtype=float)[:, None]  # the highest gene has rank n
-    out = []
-    for term, members in sorted(sets.items()):
-        inside = np.isin(genes, list(members))
-        size = int(inside.sum())
-        if size < smallest or size >= n:
-            continue
-        hit = inside[order]
-        w = np.where(hit, rank**weight, 0.0)
-        up = np.cumsum(w, axis=0) / w.sum(axis=0)
-        down = np.cumsum(~hit, axis=0) / (n - size)
-        out.append((term, (up - down).sum(axis=0) / n, size))
-    return out

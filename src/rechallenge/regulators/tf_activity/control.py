@@ -18,7 +18,7 @@ import pandas as pd
 from rechallenge.analysis import analysis, claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.faults import NotApplicable
-from rechallenge.regulators.tf_activity.activity import edges
+from rechallenge.knowledge.questions.collections import regulons as edges
 from rechallenge.report.words import equals, number
 from rechallenge.stats.multiplicity import bh
 
