@@ -1,0 +1,420 @@
+"""Files of single cells to one row per cell, and from those rows to the counts.
+
+    cells = "cells.h5ad"
+    cells = { values = ["*.h5"], samples = "samples.csv", name = "own 10x" }
+    cells = [ { values = "p.h5ad", model = "Huh-7 P", sample = "P1" }, { values = "r.h5ad", model = "Huh-7 LR" } ]
+
+The table has the names and what a cell is; the counts stay in their file, which every step opens again (`counts`,
+`chunks`) and whose digest is part of the table, so that a changed file is noticed. Several sources of one `name` are
+one data set. Sample and the like come from the sheet first, then from study.toml, then from the `obs` of the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse
+
+from rechallenge.faults import Fault, InputFaults, RechallengeError, errors
+from rechallenge.knowledge.places import data_folder
+from rechallenge.knowledge.resolve.genes import genes as resolve
+from rechallenge.omics.cells import files as cell_files
+from rechallenge.omics.cells.contract import GIVEN, sheet_form
+from rechallenge.study import STUDY_FILE, TableSource, nearest
+from rechallenge.tables import files as _files
+from rechallenge.tables.contract import Contract, plain
+from rechallenge.tables.reading import TableRead, empty_frame, read_table
+
+Ints = NDArray[np.int64]
+#: cells read at a time
+SIZE = 8192
+_ENDINGS = (".gz", ".h5ad", ".h5", ".mtx", ".csv", ".tsv", ".txt")
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Some cells: `rows` are their positions in the table of cells, `matrix` is csr float32 [rows, genes]."""
+
+    rows: Ints
+    matrix: sparse.csr_array
+
+
+@dataclass(frozen=True)
+class Counts:
+    """All cells of a table in its order: `matrix` is csr float32 [cells, genes]."""
+
+    matrix: sparse.csr_array
+    genes: list[str]
+
+
+# the table ------------------------------------------------------------------------------------------------------
+
+
+def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataFrame) -> TableRead:
+    """Cells of one source; faults are returned, never raised."""
+    out = TableRead(empty_frame(contract))
+    given, layer = _given(source, contract, out)
+    sheet = None
+    if source.samples:
+        read_sheet = read_table(sheet_form(), source.samples, folder=folder, models=models)
+        out.faults += read_sheet.faults
+        out.files += read_sheet.files
+        out.excluded = read_sheet.excluded
+        sheet = read_sheet.frame
+    found, faults = _files.find(source.values, folder)
+    out.faults += faults
+    if errors(out.faults):
+        return out
+    parts: list[pd.DataFrame] = []
+    for one in _matrices(found, out):
+        try:
+            parts.append(_cells(one, layer, given, out))
+        except InputFaults as e:
+            out.faults += [f if f.file else f.at(file=one.name) for f in e.faults]
+    if not parts:
+        return out
+    frame = pd.concat(parts, ignore_index=True)
+    frame["dataset"] = source.name.strip() or _stem(frame["_file"].iloc[0])
+    if sheet is not None:
+        frame = _with_sheet(frame, sheet, source.samples, out)
+    frame["sample"] = frame["sample"].where(frame["sample"] != "", frame["_file"].map(_stem))
+    frame["replicate"] = frame["replicate"].where(frame["replicate"] != "", frame["sample"])
+    frame["treatment"] = frame["treatment"].where(frame["treatment"] != "", "none")
+    if frame["cell"].duplicated().any():  # barcodes repeat from lane to lane
+        frame["cell"] = frame["_file"].map(_stem) + ":" + frame["cell"]
+    out.frame = frame[[*out.frame.columns]].reset_index(drop=True)
+    return out
+
+
+def _given(source: TableSource, contract: Contract, out: TableRead) -> tuple[dict[str, str], str]:
+    """What study.toml says of all cells of a source, and the layer that it names."""
+    given: dict[str, str] = {}
+    layer = ""
+    unused = {k: getattr(source, k) for k in ("map", "layout", "unit", "sheet") if getattr(source, k)}
+    for key, value in {**unused, **source.extra}.items():
+        if key == "layer" and isinstance(value, str):
+            layer = value.strip()
+        elif key in GIVEN and isinstance(value, str | int | float) and not isinstance(value, bool):
+            given[key] = str(value).strip()
+        else:
+            out.faults.append(
+                Fault(
+                    "study-key",
+                    "single cells do not use this key.",
+                    f"Keys: layer, {', '.join(GIVEN)}.{nearest(key, GIVEN)}",
+                    file=STUDY_FILE,
+                    column=f"tables.{contract.name}.{key}",
+                    value=str(value)[:80],
+                )
+            )
+    return given, layer
+
+
+def _stem(name: str) -> str:
+    stem = Path(str(name)).name
+    while stem.lower().endswith(_ENDINGS):
+        stem = stem[: stem.rindex(".")]
+    # every run of Cell Ranger calls its matrix the same: then the folder has the name
+    if plain(stem) in ("matrix", "filteredfeaturebcmatrix") and Path(str(name)).parent.name:
+        return Path(str(name)).parent.name
+    return stem
+
+
+def _matrices(found: Sequence[_files.Found], out: TableRead) -> list[_files.Found]:
+    """The files that are matrices; the names of cells and genes of a 10x matrix have to be named with it."""
+    named = {f.path.resolve() for f in found}
+    matrices = []
+    for one in found:
+        if any(cell_files.TRIPLE[part].match(one.path.name) for part in ("barcodes", "features")):
+            continue
+        try:
+            lacking = [p.name for p in cell_files.members(one.path) if p.resolve() not in named]
+            if lacking:
+                raise cell_files.refuse(
+                    "no-triple", f"the study does not name what belongs to this matrix: {', '.join(lacking)}.",
+                    'Name all files of the folder: values = "folder/*".',
+                )  # fmt: skip
+        except InputFaults as e:
+            out.faults += [f.at(file=one.name) for f in e.faults]
+            continue
+        matrices.append(one)
+    if found and not matrices and not errors(out.faults):
+        out.faults.append(Fault("no-matrix", "there is no matrix among these files.", "Name matrix.mtx(.gz) as well.",
+                                file=found[0].name))  # fmt: skip
+    return matrices
+
+
+def _cells(one: _files.Found, layer: str, given: dict[str, str], out: TableRead) -> pd.DataFrame:
+    """Rows of one file: names, what obs and study.toml say of the cells, depth, and what the values are."""
+    digest = cell_files.digest_of(one.path)
+    for part in cell_files.members(one.path):
+        name = one.name if part == one.path else one.name.rpartition("/")[0] + "/" * ("/" in one.name) + part.name
+        out.files.append((name, part.stat().st_size, cell_files.sha256_of(part)))
+    with cell_files.opened(one.path, layer, digest) as m:
+        n = len(m.cells)
+        if not n or not m.genes:
+            raise cell_files.refuse("no-cells", "the file has no cells or no genes.", "Export it again.")
+        frame = pd.DataFrame({"cell": pd.Series(m.cells, dtype=object)})
+        columns = {plain(c): c for c in m.obs.columns}
+        for column in sheet_form().columns:
+            if column.name in GIVEN:
+                hit = next((columns[plain(h)] for h in column.headings if plain(h) in columns), None)
+                frame[column.name] = "" if hit is None else m.obs[hit].astype(str).str.strip()
+        total, seen, kind, gene_seen = _scan(m, n)
+        layer_read = m.layer
+        genes = m.genes
+    for key, value in given.items():
+        frame[key] = value
+    if frame["cell"].duplicated().any():
+        twice = str(frame["cell"][frame["cell"].duplicated()].iloc[0])
+        raise InputFaults([Fault("cell-twice", "two cells of the file have this name.", "Give every cell a name of its "
+                                 "own: adata.obs_names_make_unique().", value=twice)])  # fmt: skip
+    if kind != "counts":
+        what = "logarithms of normalised values" if kind == "log" else "normalised values"
+        out.faults.append(
+            Fault(
+                "not-counts",
+                f"the values are not whole numbers: {what}. Depth, doublets, pseudobulk and rare cells cannot be "
+                "judged from them.",
+                "Give the raw counts (in layers/counts or raw, or by `layer`).",
+                file=one.name, severity="warning",
+            )
+        )  # fmt: skip
+    frame["n_counts"], frame["n_genes"], frame["values"] = total, seen, kind
+    frame["absent"] = "zero" if gene_seen == len(genes) else "unknown"
+    frame["layer"], frame["path"], frame["sha256"] = layer_read, str(one.path.resolve()), digest
+    frame["_file"], frame["_sheet"], frame["_row"] = one.name, "", np.arange(1, n + 1, dtype=np.int64)
+    return frame
+
+
+def _scan(m: cell_files.Matrix, n: int) -> tuple[NDArray[np.float64], NDArray[np.float64], str, int]:
+    """Sum and genes of every cell, what the values are, and how many genes have any. One pass, chunk by chunk."""
+    total, seen = np.zeros(n), np.zeros(n)
+    any_of = np.zeros(len(m.genes), dtype=bool)
+    round_, highest = True, 0.0
+    for start in range(0, n, SIZE):
+        block = m.rows(start, min(start + SIZE, n))
+        if block.data.size:
+            if not np.isfinite(block.data).all() or block.data.min() < 0:
+                raise cell_files.refuse("negative", "the matrix has values that are negative or not finite: "
+                                        "it was scaled or corrected.", "Give the raw counts, for example in layers/counts.")  # fmt: skip
+            round_ = round_ and bool((block.data == np.round(block.data)).all())
+            highest = max(highest, float(block.data.max()))
+        total[start : start + block.shape[0]] = block.sum(axis=1)
+        there = block.data > 0
+        seen[start : start + block.shape[0]] = np.add.reduceat(
+            np.append(there, False), block.indptr[:-1], dtype=np.int64
+        ) * (np.diff(block.indptr) > 0)
+        any_of[block.indices[there]] = True
+    kind = "counts" if round_ else "log" if highest < 20 else "real"
+    return total, seen, kind, int(any_of.sum())
+
+
+def _with_sheet(frame: pd.DataFrame, sheet: pd.DataFrame, name: str, out: TableRead) -> pd.DataFrame:
+    """What the sheet says of files, samples or cells; rows that meet no cell and cells without a row are said."""
+    by = [c for c in ("file", "sample", "cell") if (sheet[c] != "").any()]
+    key = "cell" if "cell" in by else "file" if "file" in by else "sample"
+    if not by:
+        out.faults.append(Fault("no-key", "the sheet says neither file, sample nor cell.", "Add the column file.",
+                                file=name, column="file"))  # fmt: skip
+        return frame
+    files = frame["_file"].astype(str)
+    if "file" in by:
+        wanted = sheet["file"].str.replace("\\", "/", regex=False)
+        known = {f: f for f in files.unique()}
+        for f in files.unique():
+            for short in (Path(f).name, _stem(f)):
+                known[short] = f if known.get(short, f) == f else ""
+        place = wanted.map(lambda w: known.get(w, known.get(Path(w).name, known.get(_stem(w), ""))))
+    else:
+        place = pd.Series("", index=sheet.index)
+    own = {"file": files, "sample": frame["sample"], "cell": (files if "file" in by else "") + "\t" + frame["cell"]}[
+        key
+    ]
+    theirs = {"file": place, "sample": sheet["sample"], "cell": place + "\t" + sheet["cell"]}[key]
+    twice = theirs.duplicated() & (theirs != "")
+    lost = ~theirs.isin(set(own))
+    for code, bad, message, remedy in (
+        ("sheet-twice", twice, f"the sheet has two rows for this {key}.", "Remove one of them."),
+        ("no-cells", lost, f"no cell belongs to this {key}.", "Mend the name, or the files that study.toml names."),
+    ):
+        for row in sheet[bad].head(20).to_dict("records"):
+            out.faults.append(
+                Fault(code, message, remedy, file=name, row=int(row["_row"]), column=key, value=str(row[key]),
+                      count=1 if bad.sum() <= 20 else int(bad.sum()))
+            )  # fmt: skip
+    at = pd.Series(np.arange(len(sheet)), index=theirs)[~twice.to_numpy()].reindex(own).to_numpy(dtype=float)
+    met = np.isfinite(at)
+    if not met.all():
+        files_of = sorted(files[~met].unique())
+        out.faults.append(
+            Fault("unlisted-cells", f"{int((~met).sum())} cells are in no row of the sheet ({', '.join(files_of[:3])}); "
+                  "they are kept with what their file says.", "Add their rows.", file=name, severity="warning")
+        )  # fmt: skip
+    rows = at[met].astype(np.int64)
+    for column in GIVEN:
+        said = sheet[column].to_numpy(dtype=object)[rows]
+        held = frame[column].to_numpy(dtype=object).copy()
+        held[met] = np.where(said != "", said, held[met])
+        frame[column] = held
+    return frame
+
+
+# the counts -----------------------------------------------------------------------------------------------------
+
+
+def genes(cells: pd.DataFrame) -> list[str]:
+    """Columns of `counts` and `chunks`: genes by approved symbol where it is known, in alphabetical order.
+
+    A gene that only some of the files have is left out where one of the others lists genes without counts (there it
+    was not measured), and is a count of zero where the others list only genes that they saw.
+    """
+    names, _ = _plan(_keys(cells))
+    return list(names)
+
+
+def counts(cells: pd.DataFrame, names: Sequence[str] | None = None) -> Counts:
+    """All cells of a table at once, in its order; with `names` only those genes, in that order.
+
+    Memory is about 8 bytes for every value that is not zero. Raises KeyError for a gene that is not there and
+    RechallengeError where a file is gone or has changed.
+    """
+    held = list(chunks(cells, names=names))
+    columns = list(names) if names is not None else genes(cells)
+    if not held:
+        return Counts(sparse.csr_array((len(cells), len(columns)), dtype=np.float32), columns)
+    order = np.argsort(np.concatenate([c.rows for c in held]), kind="stable")
+    stacked = sparse.vstack([c.matrix for c in held], format="csr") if len(held) > 1 else held[0].matrix
+    if (order == np.arange(len(order))).all():
+        return Counts(sparse.csr_array(stacked), columns)
+    return Counts(sparse.csr_array(stacked[order]), columns)
+
+
+def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = None) -> Iterator[Chunk]:
+    """The cells of a table a few at a time, file by file in the order of the files; no more than `size` are in memory.
+
+    Every chunk has all of the genes (or those of `names`, in that order). Raises as `counts`.
+    """
+    every, maps = _plan(_keys(cells))
+    chosen: NDArray[np.int64] | None = None
+    if names is not None:
+        at = {g: i for i, g in enumerate(every)}
+        unknown = [n for n in names if n not in at]
+        if unknown:
+            raise KeyError(f"no gene of these cells is called {', '.join(unknown[:5])}")
+        chosen = np.array([at[n] for n in names], dtype=np.int64)
+    frame = cells.reset_index(drop=True)
+    for path, digest, layer, _ in _keys(cells):
+        mine = np.flatnonzero(((frame["path"] == path) & (frame["layer"] == layer)).to_numpy())
+        rows = frame["_row"].to_numpy(dtype=np.int64)[mine] - 1
+        order = np.argsort(rows, kind="stable")
+        mine, rows = mine[order], rows[order]
+        turn = maps[(path, layer)]
+        if chosen is not None:
+            turn = sparse.csr_array(turn[:, chosen])
+        with _reopened(path, layer, digest) as m:
+            for start in range(0, len(m.cells), size):
+                a, b = np.searchsorted(rows, [start, start + size])
+                if a == b:
+                    continue
+                first, last = int(rows[a]), int(rows[b - 1]) + 1
+                block = m.rows(first, last)
+                if b - a < last - first or (np.diff(rows[a:b]) != 1).any():
+                    block = sparse.csr_array(block[rows[a:b] - first])
+                out = sparse.csr_array(block @ turn)
+                out.sort_indices()
+                yield Chunk(mine[a:b].astype(np.int64), out)
+
+
+def kept(cells: pd.DataFrame, of: pd.DataFrame) -> pd.DataFrame:
+    """The rows of `cells` for the cells of another table (dataset, cell), in its order. KeyError where one lacks."""
+    at = pd.Series(np.arange(len(cells)), index=pd.MultiIndex.from_frame(cells[["dataset", "cell"]]))
+    rows = at.reindex(pd.MultiIndex.from_frame(of[["dataset", "cell"]])).to_numpy(dtype=float)
+    if not np.isfinite(rows).all():
+        raise KeyError("a cell of the result is not in the table of cells")
+    return cells.iloc[rows.astype(np.int64)].reset_index(drop=True)
+
+
+_Key = tuple[str, str, str, str]
+
+
+def _keys(cells: pd.DataFrame) -> tuple[_Key, ...]:
+    """The files behind some cells: (path, digest, layer, absent), in the order of their names."""
+    columns = ["path", "sha256", "layer", "absent"]
+    rows = cells.assign(_file=cells["_file"])[["_file", *columns]].drop_duplicates().sort_values(["_file", *columns])
+    return tuple(tuple(str(v) for v in r) for r in rows[columns].itertuples(index=False, name=None))  # type: ignore[misc]
+
+
+@lru_cache(maxsize=64)
+def _checked(path: str, digest: str, size: int, changed: int) -> None:
+    """A file has to be what it was when the study was read. Its bytes are looked at once per state of the file."""
+    if cell_files.digest_of(Path(path)) != digest:
+        raise RechallengeError(f"{path} has changed since the study was read. Run again.")
+
+
+def _reopened(path: str, layer: str, digest: str) -> Any:
+    at = Path(path)
+    try:
+        status = at.stat()
+        _checked(path, digest, status.st_size, status.st_mtime_ns)
+    except OSError as e:
+        raise RechallengeError(f"the counts of the cells cannot be read from {path} ({e.strerror or e}). Put the file "
+                               "back, or run again; a worker on another machine needs the same folder.") from e  # fmt: skip
+    return cell_files.opened(at, layer, digest)
+
+
+@lru_cache(maxsize=8)
+def _names_of(path: str, digest: str, layer: str) -> tuple[str, ...]:
+    with _reopened(path, layer, digest) as m:
+        return tuple(m.genes)
+
+
+def _plan(keys: tuple[_Key, ...]) -> tuple[tuple[str, ...], dict[tuple[str, str], sparse.csr_array]]:
+    return _planned(keys, str(data_folder()))
+
+
+@lru_cache(maxsize=4)
+def _planned(keys: tuple[_Key, ...], knowledge: str) -> tuple[tuple[str, ...], dict[tuple[str, str], sparse.csr_array]]:
+    """Names of all genes, and for each file the 0/1 matrix from its genes to them (two of one symbol are added)."""
+    named = {(path, layer): symbols(_names_of(path, digest, layer)) for path, digest, layer, _ in keys}
+    every: set[str] = set().union(*(set(n) for n in named.values())) if named else set()
+    for path, _, layer, absent in keys:
+        if absent != "zero":
+            every &= set(named[(path, layer)])
+    columns = tuple(sorted(every))
+    at = {g: i for i, g in enumerate(columns)}
+    maps = {}
+    for key, own in named.items():
+        pairs = [(i, at[g]) for i, g in enumerate(own) if g in at]
+        rows, cols = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+        ones = np.ones(len(rows), dtype=np.float32)
+        maps[key] = sparse.csr_array((ones, (rows, cols)), shape=(len(own), len(columns)))
+    return columns, maps
+
+
+def symbols(names: Sequence[str]) -> tuple[str, ...]:
+    """Approved symbols where knowledge has them, else the name as given (Ensembl identifiers without version).
+
+    A previous symbol or alias is replaced only where no gene of the file bears the approved symbol itself.
+    """
+    answers = resolve(names)
+    found = dict(zip(answers["name"].astype(str), answers[["status", "gene"]].to_numpy(dtype=object), strict=True))
+    own = set(names)
+    out = []
+    for name in names:
+        status, gene = found.get(name, ("unknown", ""))
+        plainly = name.partition(".")[0] if name.startswith("ENS") else name
+        if status in ("exact", "ensembl", "entrez", "hgnc") or (
+            status in ("previous", "alias", "case") and gene not in own
+        ):
+            out.append(str(gene) or plainly)
+        else:
+            out.append(plainly)
+    return tuple(out)
