@@ -55,11 +55,13 @@ def test_ulm_of_what_does_not_vary_is_no_number():
 
 def recovery(order: list[int], genes: set[int], upper: int) -> float:
     """AUCell by its definition: area under the steps of the recovery curve below the upper ranks."""
-    ranks = sorted(r for r, g in enumerate(order, start=1) if g in genes and r < upper)
-    area = sum((b - a) * k for k, (a, b) in enumerate(zip(ranks, [*ranks[1:], upper], strict=True), start=1))
-    most = [r for r in range(1, len(genes) + 1) if r < upper]
-    best = sum((b - a) * k for k, (a, b) in enumerate(zip(most, [*most[1:], upper], strict=True), start=1))
-    return area / best
+
+    def area(ranks: list[int]) -> int:
+        steps = [*sorted(r for r in ranks if r < upper), upper]
+        return sum((b - a) * k for k, (a, b) in enumerate(itertools.pairwise(steps), start=1))
+
+    found = [r for r, g in enumerate(order, start=1) if g in genes]
+    return area(found) / area(list(range(1, len(genes) + 1)))
 
 
 def test_aucell_without_ties_is_the_area_of_the_recovery_curve():
