@@ -152,7 +152,7 @@ def lines(
             else:
                 time = np.full(cells, float(k)) + 0.01 * rng.standard_normal(cells)
             own = base + spec.sample_sd * rng.standard_normal(len(names))
-            level = own + (0.0 if scenario == "same" else time[:, None] * slope)
+            level = own + time[:, None] * (0.0 if scenario == "same" else 1.0) * slope
             phase = _cycle(rng, level, names, spec)
             middle = spec.depth * np.exp(spec.sample_depth_sd * rng.standard_normal())
             depth = middle * np.exp(spec.depth_sd * rng.standard_normal(cells))

@@ -8,7 +8,8 @@ shape k, the same in all groups,
 
 so a carrier without counts is reckoned with (dropout), and so is a count in a thing that is no carrier (ambient), both
 as its depth has it. f_s and a_s are found by EM for every (r, k) of a grid, on counts collapsed over depths within ten
-per cent; intervals are by profile likelihood over the grid, so that they hold what is not known of r and k. Whether
+per cent; f_s is their mean over the grid, weighted by likelihood (rates evenly spread on a log scale), and intervals
+are by profile likelihood over the grid, so that both hold what is not known of r and k. Whether
 there are carriers at all is tested by the likelihood ratio against background alone, with its distribution from counts
 drawn from that background at the same depths: the usual chi-square does not hold at the edge f = 0 (McLachlan 1987,
 doi:10.2307/2347790).
@@ -236,7 +237,12 @@ def estimate(
     things = np.bincount(s, minlength=groups)
     apart = [f for f in found if f[0] >= DISTINCT * np.average(f[3], weights=things)]
     best = max(apart or found, key=lambda f: float(f[4].sum()))
-    rate, shape, share, background, _ = best
+    rate, shape, _, background, _ = best
+    # the share is the mean over the grid by likelihood: where depth is low, rate and share trade against each other
+    # and the likeliest pair alone would be far off
+    gain = np.array([f[4].sum() for f in apart or found])
+    weight = np.exp(gain - gain.max())
+    share = np.asarray((weight[:, None] * np.array([f[2] for f in apart or found])).sum(axis=0) / weight.sum())
     observed = _ratio(d, dispersion)
     alone = _alone(d, dispersion)[0]
     rng = np.random.default_rng(seed)

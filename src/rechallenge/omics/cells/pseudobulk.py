@@ -1,9 +1,9 @@
 """Cells of one state and sample added up: the sample is the unit, and cells are no replicates of it.
 
-Counts of all cells of a state in a sample are summed (and those of all states together, as the state `all`) and compared
-between models, treatments or groups of patients by the engine of bulk counts. A side with one sample gives a difference
-and no test: with one sample a group nothing tells a batch from an effect (two replicates of one and the same treatment
-gave 1,058 "differential genes" when their cells were taken as replicates).
+Counts of all cells of a state in a sample are summed (and those of all states together, as the state `all`) and
+compared between models, treatments or groups of patients by the engine of bulk counts. A side with one sample gives a
+difference and no test: with one sample a group nothing tells a batch from an effect (two replicates of one and the same
+treatment gave 1,058 "differential genes" when their cells were taken as replicates).
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from rechallenge.analysis import analysis
 from rechallenge.contrasts import Comparison, Group
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.cells import reading
+from rechallenge.omics.cells.groups import did_badly, groups_of
 from rechallenge.stats import counts as nb
+from rechallenge.stats import mixed
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -60,45 +62,6 @@ def sums(cells: pd.DataFrame, codes: NDArray[np.int64], n: int) -> Floats:
     return np.zeros((0, n)) if total is None else np.asarray(total)
 
 
-def groups_of(of: pd.DataFrame, patients: pd.DataFrame | None) -> pd.Series:
-    """What the patient of every row is compared on: recurrence where the table of patients has it, else response.
-
-    '' where it is not known. Recurrence is an event of an endpoint of recurrence or progression (RFS, DFS, PFS, TTR,
-    TTP); its absence counts only from a row that says so.
-    """
-    if "group" in of and of["group"].astype(str).str.strip().ne("").any():
-        return of["group"].fillna("").astype(str).str.strip()
-    none = pd.Series("", index=of.index)
-    if patients is None or not len(patients) or "patient" not in of:
-        return none
-    table = patients.assign(patient=patients["patient"].astype(str))
-    if "event" in table and "endpoint" in table:
-        ours = table[table["endpoint"].astype(str).str.upper().isin(["RFS", "DFS", "PFS", "TTR", "TTP", "EFS"])]
-        said = ours["event"].astype(str).str.strip().str.casefold()
-        yes = said.isin(["1", "1.0", "true", "yes", "recurred", "recurrence", "progressed", "progression", "event"])
-        no = said.isin(["0", "0.0", "false", "no", "none", "censored", "not recurred", "disease free"])
-        word = pd.Series(np.select([yes, no], ["recurred", "not recurred"], ""), index=ours.index)
-        known = dict(zip(ours["patient"], word, strict=True))
-        found = of["patient"].astype(str).map(known).fillna("")
-        if found.nunique() > 1:
-            return found
-    if "response" in table:
-        said = table["response"].fillna("").astype(str).str.strip().str.casefold()
-        word = pd.Series(
-            np.select(
-                [
-                    said.isin(["cr", "pr", "responder", "response"]),
-                    said.isin(["sd", "pd", "non-responder", "nonresponder"]),
-                ],
-                ["responder", "non-responder"],
-                "",
-            ),
-            index=table.index,
-        )
-        return of["patient"].astype(str).map(dict(zip(table["patient"], word, strict=True))).fillna("")
-    return none
-
-
 def units(cell_states: pd.DataFrame, patients: pd.DataFrame | None = None, *, least: int = 10) -> pd.DataFrame:
     """State x sample: `SAMPLES` without `n_counts`; `used` False where fewer than `least` cells are there, and why."""
     keys = ["sample", "model", "patient", "treatment", "stage", "replicate", "batch"]
@@ -134,10 +97,10 @@ def matrix(
 def counted(cells: pd.DataFrame, cell_states: pd.DataFrame) -> list[str]:
     """Data sets whose values are counts, by name. Raises NotApplicable where there is none."""
     mine = cells[cells["dataset"].isin(set(cell_states["dataset"]))]
-    found = sorted(d for d, v in mine.groupby("dataset")["values"] if (v == "counts").all())
+    found = sorted(str(d) for d, v in mine.groupby("dataset")["values"] if (v == "counts").all())
     if not found:
         raise NotApplicable("no data set of single cells holds counts (log values cannot be added up)")
-    return [str(d) for d in found]
+    return found
 
 
 def biological(values: Floats, sheet: pd.DataFrame) -> tuple[Floats, pd.DataFrame]:
@@ -167,7 +130,7 @@ def asked(
     names = sorted(set(own.loc[people, "model"]))
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
-            one, two = (b, a) if _worse(b) >= _worse(a) else (a, b)
+            one, two = (b, a) if did_badly(b) >= did_badly(a) else (a, b)
             for treatment in sorted(set(own.loc[people, "treatment"])):
                 sides = [Group(g, treatment) for g in (one, two)]
                 there = [groups.members(own, g).any() for g in sides]
@@ -176,16 +139,10 @@ def asked(
     return own, found
 
 
-def _worse(group: str) -> int:
-    """Whether a group of patients did badly, by its name."""
-    text = group.casefold()
-    return int(text in ("recurred", "non-responder", "resistant", "relapse", "relapsed", "progressed", "yes"))
-
-
 def direction_of(one: Comparison, models: pd.DataFrame) -> int:
     """+1 where being up goes with resistance: a resistant model against its parent, patients who did badly."""
     if one.kind == PATIENTS:
-        return int(_worse(one.group.model) > _worse(one.reference.model))
+        return int(did_badly(one.group.model) > did_badly(one.reference.model))
     return groups.direction(one, models)
 
 
@@ -232,7 +189,7 @@ def cell_contrasts(
     for dataset in counted(cells, cell_states):
         names, values, mine = matrix(cells, cell_states, sheet, dataset)
         sheet.loc[sheet["dataset"] == dataset, "n_counts"] = values.sum(axis=0)
-        for state in [ALL, *sorted(set(mine["state"]) - {ALL})]:
+        for state in [ALL, *sorted(set(mine["state"].astype(str)) - {ALL})]:
             use = ((mine["state"] == state) & mine["used"]).to_numpy()
             part = state_contrasts(
                 values[:, use], names, mine[use].reset_index(drop=True), models, contrasts,
@@ -327,8 +284,36 @@ def compared(
     found = [o for o in found if all(groups.members(own, g).any() for g in (o.group, o.reference))]
     if not found:
         return pd.DataFrame()
-    table = moderated_contrasts.tested(means, features, own[KEYS], found, confidence=confidence)
+    if len(features) >= 3:
+        table = moderated_contrasts.tested(means, features, own[KEYS], found, confidence=confidence)
+    else:
+        table = _by_welch(means, features, own, found, confidence)
     table["q_value"] = table.groupby("contrast")["p_value"].transform(lambda v: bh(v.to_numpy()))
     sign = {one.contrast: direction_of(one, models) for one in found}
     table["direction"] = table["contrast"].map(sign)
     return table
+
+
+def _by_welch(
+    values: Floats, features: Sequence[str], own: pd.DataFrame, found: Sequence[Comparison], confidence: float
+) -> pd.DataFrame:
+    """Too few features to tell what variances are like: each by Welch's test, in the same columns."""
+    rows = []
+    for one in found:
+        sides = [groups.members(own, g) for g in (one.group, one.reference)]
+        n = [int(s.sum()) for s in sides]
+        for name, y in zip(features, values, strict=True):
+            row: dict[str, Any] = {
+                "feature": name, "log2fc": float(y[sides[0]].mean() - y[sides[1]].mean()), "n_group": n[0],
+                "n_reference": n[1], "n": sum(n), "contrast": one.contrast, "kind": one.kind, "model": one.model,
+                "treatment": one.group.treatment, "status": "not_testable", "reason": ONE_SIDE.format(*n),
+            }  # fmt: skip
+            if min(n) >= 2:
+                made = mixed.welch([y[s] for s in sides], [1.0, -1.0], confidence)
+                row |= {"se": made.se, "statistic": made.statistic, "p_value": made.p_value, "ci_low": made.ci_low,
+                        "ci_high": made.ci_high, "df": made.df}  # fmt: skip
+                known = np.isfinite(made.p_value)
+                row |= {"status": "estimated" if known else "not_testable", "reason": "" if known else "no scatter"}
+            rows.append(row)
+    blank = dict.fromkeys(("se", "statistic", "p_value", "ci_low", "ci_high", "df"), np.nan)
+    return pd.DataFrame([{**blank, **r} for r in rows])
