@@ -164,7 +164,7 @@ def stemness_contrasts(
     return whole.reindex(columns=list(CONTRASTS))
 
 
-def _verdict(row: dict[str, Any], alpha: float) -> str:
+def _verdict(row: dict[Any, Any], alpha: float) -> str:
     if not np.isfinite(row["p_value"]):
         smaller = abs(row["effect"]) < 0.5 * abs(row["effect_all_counts"])
         return f"{OPEN}; {'less than half of it is left at equal depth' if smaller else 'no test'}"

@@ -1,7 +1,7 @@
 """What rises and falls along the course from parental to resistant cells, sample by sample.
 
-Each sample gives one slope of every gene over pseudotime among its own cells, with the depth of the cells held fixed, and
-the slopes of the samples are tested: a gene that follows the course in one sample alone is not called, whatever the
+Each sample gives one slope of every gene over pseudotime among its own cells, with the depth of the cells held fixed,
+and the slopes of the samples are tested: a gene that follows the course in one sample alone is not called, whatever the
 number of its cells.
 
 Pseudotime is made from the same counts. A gene whose noise went into it would follow it in every sample and be called,
@@ -27,6 +27,7 @@ from rechallenge.omics.cells import reading
 from rechallenge.omics.cells.activity import PATHWAY, REGULATOR, permuted_scores
 from rechallenge.omics.cells.pseudobulk import counted
 from rechallenge.stats import moderated, networks
+from rechallenge.stats.counts import size_factors
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -108,7 +109,9 @@ def pseudotime_trends(
         )  # fmt: skip
         for name, table in zip(tables, made, strict=True):
             if len(table):
-                tables[name].append(table.assign(dataset=dataset, parental=parental, resistant=resistant))
+                tables[name].append(
+                    table.assign(dataset=str(dataset), parental=str(parental), resistant=str(resistant))
+                )
     out = {}
     for name, columns in (("trends", TRENDS), ("slopes", SLOPES), ("courses", COURSES)):
         found = tables[name]
@@ -145,12 +148,12 @@ def trends(
 
     x = sp.csr_array(counts)
     depth = np.asarray(x.sum(axis=1)).ravel()
-    share = x.data.astype(np.float64) * 1e4 / np.repeat(np.maximum(depth, 1), np.diff(x.indptr))
+    time = of["pseudotime"].to_numpy(float)
+    share = x.data.astype(np.float64) * 1e4 / np.repeat(_sizes(x, depth, time), np.diff(x.indptr))
     logged = sp.csc_array(sp.csr_array((np.log1p(share), x.indices, x.indptr), shape=x.shape))
     seen = np.diff(logged.indptr) / x.shape[0]
     kept = np.flatnonzero(seen >= LEAST_SEEN)
-    logged, names = sp.csc_array(logged[:, kept]), [str(genes[i]) for i in kept]
-    time = of["pseudotime"].to_numpy(float)
+    logged, names = sp.csc_array(logged[:, kept]), [str(genes[int(i)]) for i in kept]
     half = np.random.default_rng(seed).permutation(len(names)) % 2
     # genes in alphabetical order have their half whatever the order of the input
     half = half[np.argsort(np.argsort(np.array(names)))]
@@ -178,6 +181,7 @@ def trends(
     used = np.array([not w for w in why])
     mean = np.asarray(logged.sum(axis=0)).ravel() / len(of)
     sd = np.sqrt(np.maximum(np.asarray(logged.multiply(logged).sum(axis=0)).ravel() / len(of) - mean**2, 1e-12))
+    slope -= _common(slope, mean)
     blocks = [(GENE, "", names, slope, np.ones(len(names), dtype=int))]
     standard = slope / sd[:, None]
     at = {g: i for i, g in enumerate(names)}
@@ -214,16 +218,40 @@ def trends(
     return table, pd.DataFrame(slopes), courses
 
 
+def _common(slope: Floats, level: Floats, many: int = 10) -> Floats:
+    """The middle slope [genes, samples] of genes of like level: most genes are taken not to move."""
+    place = np.argsort(np.argsort(level, kind="stable")) * many // max(1, len(level))
+    out = np.zeros_like(slope)
+    for b in np.unique(place):
+        out[place == b] = np.median(slope[place == b], axis=0)
+    return out
+
+
+def _sizes(counts: Any, depth: Floats, time: Floats) -> Floats:
+    """Size of every cell: its depth, corrected for what of all counts the changing genes take along the course.
+
+    Cells are pooled by stretches of the course; the size of a pool is the median of its ratios to the others, and the
+    correction of a cell lies between those of the pools around it (Lun et al. 2016, doi:10.1186/s13059-016-0947-7, pool
+    cells for the same reason).
+    """
+    pools = int(min(BINS, max(1, len(time) // 50)))
+    place = np.minimum(np.argsort(np.argsort(time, kind="stable")) * pools // len(time), pools - 1)
+    member = np.eye(pools)[place]
+    summed = np.asarray(counts.T @ member)
+    correction = np.log(size_factors(summed)) - np.log(summed.sum(axis=0))
+    middle = np.array([time[place == b].mean() for b in range(pools)])
+    return np.asarray(np.maximum(depth, 1) * np.exp(np.interp(time, middle, correction - correction.mean())))
+
+
 def _told(part: Any, time: Floats, seed: int) -> Floats:
     """Pseudotime [cells] as the principal components of these genes [cells, genes] tell it, by least squares."""
+    import scipy.sparse as sp
     from scipy.sparse.linalg import LinearOperator, svds
 
-    n, p = part.shape
+    n = part.shape[0]
     mean = np.asarray(part.sum(axis=0)).ravel() / n
     variance = np.asarray(part.multiply(part).sum(axis=0)).ravel() / n - mean**2
     best = np.sort(np.argsort(-variance, kind="stable")[:MOST_GENES])
-    import scipy.sparse as sp
-
     own, middle = sp.csr_array(part[:, best]), mean[best]
     k = min(COMPONENTS, min(own.shape) - 1)
     if k < 1:
