@@ -48,24 +48,27 @@ def test_carriers_are_called_where_they_are_and_told_cell_by_cell():
 @pytest.mark.slow
 def test_without_carriers_the_test_rejects_as_often_as_it_says():
     p = np.array([rare.estimate(*things(i, 0.0, n=600)[:3], draws=39, seed=i).p_value for i in range(80)])
-    low, high = stats.binom.interval(0.999, len(p), 0.05)
-    assert (p <= 0.05).sum() <= high
-    del low
+    assert (p <= 0.05).sum() <= stats.binom.ppf(0.999, len(p), 0.05)
 
 
 def test_no_carriers_no_call():
-    p = [rare.estimate(*things(i, 0.0, n=500)[:3], draws=19, seed=i).p_value for i in range(6)]
-    assert sum(v <= 0.05 for v in p) <= 2
+    p = [rare.estimate(*things(i, 0.0, n=500)[:3], draws=19, seed=i).p_value for i in range(4)]
+    assert sum(v <= 0.05 for v in p) <= 1
     none = rare.estimate(np.zeros(50), np.full(50, 1000.0), np.repeat([0, 1], 25), draws=9)
     assert none.p_value > 0.3 and (none.ci_low == 0).all() and (none.frequency < 0.05).all()
 
 
 def test_what_scatters_more_than_poisson_is_no_population_of_its_own():
-    rng = np.random.default_rng(2)
-    depth = 4000 * np.exp(0.3 * rng.standard_normal(4000))
-    y = rng.poisson(depth * 2e-5 * rng.gamma(1.0, 1.0, 4000)).astype(float)
-    group = np.repeat([0, 1], 2000)
-    assert rare.estimate(y, depth, group, dispersion=1.0, draws=19).p_value > 0.05
+    right, wrong = 0, 0
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        depth = 4000 * np.exp(0.3 * rng.standard_normal(3000))
+        y = rng.poisson(depth * 2e-5 * rng.gamma(1.0, 1.0, 3000)).astype(float)
+        group = np.repeat([0, 1], 1500)
+        right += rare.estimate(y, depth, group, dispersion=1.0, draws=19, seed=seed).p_value <= 0.05
+        wrong += rare.estimate(y, depth, group, draws=19, seed=seed).p_value <= 0.05
+    # by chance three of eight happen in .6 %; as Poisson most are called
+    assert right <= 2 and wrong >= 4
 
 
 def test_the_dispersion_is_that_of_features_alike():

@@ -67,11 +67,12 @@ def _standard(part: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     ratio = between / (within.fillna(floor) + max(float(floor), 1e-9))
     chosen = ratio.sort_values(ascending=False, kind="mergesort").head(TERMS).index
     z = wide.loc[chosen].sub(wide.loc[chosen].mean(axis=1), axis=0).div(between.loc[chosen].replace(0, np.nan), axis=0)
-    columns = sorted(z.columns, key=lambda s: float(_by_state(pd.Series([s])).iloc[0]))
+    columns = sorted((str(c) for c in z.columns), key=lambda s: (not s.isdigit(), int(s) if s.isdigit() else 0, s))
     # terms that are high in the same state stand together
-    order = z.assign(_s=[columns.index(c) for c in z[columns].idxmax(axis=1)]).sort_values("_s", kind="mergesort").index
-    out = z.loc[order, columns].stack().rename("z").reset_index()  # noqa: PD013
-    out.columns = pd.Index(["term", "state", "z"])
+    highest = [columns.index(str(c)) for c in z[columns].idxmax(axis=1)]
+    order = [str(z.index[i]) for i in np.argsort(highest, kind="stable")]
+    rows = [(t, c, z[c][t]) for t in order for c in columns]
+    out = pd.DataFrame(rows, columns=["term", "state", "z"])
     return out.merge(means.rename(columns={"mean": "score", "size": "n_samples"}), on=["term", "state"], how="left")
 
 
@@ -114,9 +115,9 @@ def state_marker_dots(state_markers: pd.DataFrame) -> Any:
 
 @figure(
     title="Driver-positive cells per patient",
-    caption="Share of driver-positive cells in every patient (or sample) with its 95 % interval, by mixture of background "
-    "and carriers with the depth of every cell; crosses: share of cells in which the gene is seen at all. Shares below "
-    "1 in 10,000 are drawn at the edge.",
+    caption="Share of driver-positive cells in every patient (or sample) with its 95 % interval, by mixture of "
+    "background and carriers with the depth of every cell; crosses: share of cells in which the gene is seen at all. "
+    "Shares below 1 in 10,000 are drawn at the edge.",
 )
 def rare_cell_shares(rare_cells: pd.DataFrame) -> Any:
     """Shares by patient, grouped by what patients are compared on; drivers with a population first."""
@@ -205,8 +206,8 @@ def pseudotime_lines(pseudotime_courses: pd.DataFrame, pseudotime_trends: pd.Dat
 
 @figure(
     title="Stemness with and without equal depth",
-    caption="Median diversity of transcripts of every sample (all cells), on all counts and on counts drawn to one depth: "
-    "what differs on the left alone was depth.",
+    caption="Median diversity of transcripts of every sample (all cells), on all counts and on counts drawn to one "
+    "depth: what differs on the left alone was depth.",
 )
 def stemness_pair(stemness: pd.DataFrame) -> Any:
     """Samples as points, at all counts beside equal depth."""

@@ -170,7 +170,8 @@ def rare_cell_claims(rare_association: pd.DataFrame, rare_cells: pd.DataFrame) -
             if tested
             else f"{row.reason}; {row.n_a} and {row.n_b} {unit}"
         )
-        middle = share.get((row.dataset, row.driver), np.nan)
+        at = share.get((row.dataset, row.driver), np.nan)
+        middle = f"; median share {number(100 * at)} %" if tested and at >= 1e-5 else ""
         rows.append(
             {
                 "entity": row.driver, "entity_type": "gene", "stream": STREAM,
@@ -185,8 +186,7 @@ def rare_cell_claims(rare_association: pd.DataFrame, rare_cells: pd.DataFrame) -
                 **_numbers(row, tested, "statistic", "p_value", "q_value"), "n": row.n,
                 "status": "estimated" if tested else "not_testable", "analysis": "rare_association",
                 "source_table": "rare_association",
-                "claim": f"{row.driver}: {lead} ({row.contrast}, {row.dataset}; {said}; median share "
-                f"{number(100 * middle)} %).",
+                "claim": f"{row.driver}: {lead} ({row.contrast}, {row.dataset}; {said}{middle}).",
             }
         )  # fmt: skip
     return claim_table(rows)
@@ -212,8 +212,8 @@ def stemness_claims(stemness_contrasts: pd.DataFrame) -> pd.DataFrame:
                 "status": "estimated" if tested else "not_testable", "analysis": "stemness_contrasts",
                 "source_table": "stemness_contrasts",
                 "claim": f"Stemness in {row.contrast} ({row.dataset}), {row.verdict}: difference "
-                f"{number(row.effect)} at {number(row.umi)} UMI in every cell{test}; {number(row.effect_all_counts)} at "
-                "all counts.",
+                f"{number(row.effect)} at {number(row.umi)} UMI in every cell{test}; {number(row.effect_all_counts)} "
+                "at all counts.",
             }
         )  # fmt: skip
     return claim_table(rows)

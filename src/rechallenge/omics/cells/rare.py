@@ -36,6 +36,8 @@ COLUMNS = (
 CALLS = ("dataset", "driver", "cell", "sample", "state", "counts", "umi", "probability")
 #: cells that a sample needs; cells and genes on which the scatter of background is judged
 LEAST, JUDGED, ALIKE = 20, 4000, 50
+#: share of cells that show a gene from which it is expressed at large
+WIDE = 0.5
 
 
 def _methods(rare_cells: pd.DataFrame, draws: int, **_: Any) -> str:
@@ -93,6 +95,9 @@ def rare_cells(
         labels, code = np.unique(own["sample"].astype(str).to_numpy(), return_inverse=True)
         for j, gene in enumerate(there):
             y = np.minimum(counts[:, j], depth)
+            if (y > 0).mean() > WIDE:
+                out.append(_wide(dataset, gene, own, labels, code, y, depth))
+                continue
             found = rare.estimate(
                 y, depth, code, dispersion=scatter[gene], confidence=confidence, draws=draws, seed=seed
             )
@@ -110,7 +115,7 @@ def rare_cells(
         raise NotApplicable(f"none of {', '.join(wanted[:8])} was measured in counts of single cells")
     table = pd.concat(out, ignore_index=True)
     first = table.drop_duplicates(["dataset", "driver"]).copy()
-    first["q"] = bh(first["p_value"])
+    first["q"] = bh(first["p_value"].astype(float))
     q = first.set_index(["dataset", "driver"])["q"]
     table["q_value"] = q.reindex(pd.MultiIndex.from_frame(table[["dataset", "driver"]])).to_numpy()
     table["population"] = _population(table, most, alpha)
@@ -153,9 +158,7 @@ def _scatter(kept: pd.DataFrame, drivers: Sequence[str]) -> dict[str, float]:
 def _rows(
     dataset: str, gene: str, own: pd.DataFrame, labels: Any, code: Any, y: Floats, depth: Floats, found: rare.Rare
 ) -> pd.DataFrame:
-    keys = ["patient", "model", "treatment", "stage", "replicate", "batch", "group"]
-    sheet = own.drop_duplicates("sample").set_index("sample").reindex(labels)[keys].reset_index(names="sample")
-    n = len(labels)
+    sheet, n = _sheet(own, labels), len(labels)
     none = -np.expm1(-found.background[code] * depth)
     sheet["dataset"], sheet["driver"], sheet["n_cells"] = dataset, gene, found.n
     sheet["median_umi"] = [float(np.median(depth[code == s])) for s in range(n)]
@@ -172,9 +175,32 @@ def _rows(
     return sheet
 
 
+def _wide(dataset: str, gene: str, own: pd.DataFrame, labels: Any, code: Any, y: Floats, depth: Floats) -> pd.DataFrame:
+    """A gene that half of all cells show: there is no rare population to look for."""
+    n = len(labels)
+    sheet = _sheet(own, labels)
+    sheet["dataset"], sheet["driver"], sheet["n_cells"] = dataset, gene, np.bincount(code, minlength=n)
+    sheet["median_umi"] = [float(np.median(depth[code == s])) for s in range(n)]
+    sheet["n_seen"] = np.bincount(code, y > 0, n).astype(int)
+    sheet["fraction_seen"] = sheet["n_seen"] / sheet["n_cells"]
+    blank = ["frequency", "ci_low", "ci_high", "background_per_10000", "expected_by_background", "carrier_per_10000"]
+    sheet[[*blank, "p_value"]] = np.nan
+    sheet["status"] = "not_estimable"
+    return sheet.assign(reason="seen in more than half of all cells: expressed at large, no rare population")
+
+
+def _sheet(own: pd.DataFrame, labels: Any) -> pd.DataFrame:
+    keys = ["patient", "model", "treatment", "stage", "replicate", "batch", "group"]
+    return own.drop_duplicates("sample").set_index("sample").reindex(labels)[keys].reset_index(names="sample")
+
+
 def _population(table: pd.DataFrame, most: float, alpha: float) -> list[str]:
     n = table["frequency"] * table["n_cells"]
     keys = [table["dataset"], table["driver"]]
     share = n.groupby(keys).transform("sum") / table["n_cells"].groupby(keys).transform("sum")
     called = (table["q_value"] < alpha) & (table["status"] == "estimated")
-    return [(COMMON if s > most else RARE) if c else NONE for s, c in zip(share, called, strict=True)]
+    wide = table["p_value"].isna()
+    return [
+        COMMON if w else (COMMON if s > most else RARE) if c else NONE
+        for s, c, w in zip(share, called, wide, strict=True)
+    ]

@@ -89,7 +89,7 @@ def stemness(
         state, sample = own["state"].astype(str).to_numpy()[deep], own["sample"].astype(str).to_numpy()[deep]
         for name, values in (("score", score), ("score_all_counts", every), ("median_umi", total[deep])):
             mine[name] = _medians(mine, values, state, sample)
-        mine["n_scored"] = _medians(mine, np.ones(len(deep)), state, sample, np.sum).fillna(0).astype(int)
+        mine["n_scored"] = _medians(mine, np.ones(len(deep)), state, sample, "sum").fillna(0).astype(int)
         mine["umi"] = float(at)
         mine["used"] = mine["n_scored"] >= least_cells
         mine["reason"] = np.where(mine["used"], "", f"fewer than {least_cells} cells with {at:g} UMI")
@@ -117,7 +117,7 @@ def _neighbours(own: pd.DataFrame, seed: int) -> Any:
 
 
 def _medians(
-    sheet: pd.DataFrame, values: Floats, state: NDArray[np.object_], sample: NDArray[np.object_], how: Any = np.median
+    sheet: pd.DataFrame, values: Floats, state: NDArray[np.object_], sample: NDArray[np.object_], how: str = "median"
 ) -> pd.Series:
     frame = pd.DataFrame({"state": state, "sample": sample, "value": values}).dropna()
     both = pd.concat([frame, frame.assign(state=ALL)])
