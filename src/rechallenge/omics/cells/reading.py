@@ -87,7 +87,7 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
     frame["sample"] = frame["sample"].where(frame["sample"] != "", frame["_file"].map(_stem))
     frame["replicate"] = frame["replicate"].where(frame["replicate"] != "", frame["sample"])
     frame["treatment"] = frame["treatment"].where(frame["treatment"] != "", "none")
-    if frame["cell"].duplicated().any():  # barcodes repeat from lane to lane
+    if len(parts) > 1 or source.name.strip():  # barcodes repeat from lane to lane
         frame["cell"] = frame["_file"].map(_stem) + ":" + frame["cell"]
     out.frame = frame[[*out.frame.columns]].reset_index(drop=True)
     return out
@@ -204,7 +204,8 @@ def _scan(m: cell_files.Matrix, n: int) -> tuple[NDArray[np.float64], NDArray[np
         if block.data.size:
             if not np.isfinite(block.data).all() or block.data.min() < 0:
                 raise cell_files.refuse("negative", "the matrix has values that are negative or not finite: "
-                                        "it was scaled or corrected.", "Give the raw counts, for example in layers/counts.")  # fmt: skip
+                                        "it was "
+                    "scaled or corrected.", "Give the raw counts, for example in layers/counts.")  # fmt: skip
             round_ = round_ and bool((block.data == np.round(block.data)).all())
             highest = max(highest, float(block.data.max()))
         total[start : start + block.shape[0]] = block.sum(axis=1)
@@ -255,8 +256,9 @@ def _with_sheet(frame: pd.DataFrame, sheet: pd.DataFrame, name: str, out: TableR
     if not met.all():
         files_of = sorted(files[~met].unique())
         out.faults.append(
-            Fault("unlisted-cells", f"{int((~met).sum())} cells are in no row of the sheet ({', '.join(files_of[:3])}); "
-                  "they are kept with what their file says.", "Add their rows.", file=name, severity="warning")
+            Fault("unlisted-cells", f"{int((~met).sum())} cells are in no row of the sheet "
+                  f"({', '.join(files_of[:3])}); they "
+                  "are kept with what their file says.", "Add their rows.", file=name, severity="warning")
         )  # fmt: skip
     rows = at[met].astype(np.int64)
     for column in GIVEN:
@@ -366,7 +368,7 @@ def _reopened(path: str, layer: str, digest: str) -> Any:
         _checked(path, digest, status.st_size, status.st_mtime_ns)
     except OSError as e:
         raise RechallengeError(f"the counts of the cells cannot be read from {path} ({e.strerror or e}). Put the file "
-                               "back, or run again; a worker on another machine needs the same folder.") from e  # fmt: skip
+                               "back, or run again; a worker on another machine needs the folder.") from e  # fmt: skip
     return cell_files.opened(at, layer, digest)
 
 
