@@ -132,7 +132,8 @@ def _logits(cells: pd.Series, of: pd.Series) -> dict[str, float]:
     title="Marker genes of states",
     methods="Markers of a state are genes by their log2 ratio of mean counts per 10,000 between its cells and the "
     "others, within samples and averaged over those with at least {asked} cells of both. States are found from the "
-    "same counts, so that no p-value of a marker would be honest, and none is given (doi:10.1093/biostatistics/kxac047).",
+    "same counts, so that no p-value of a marker would be honest, and none is given "
+    "(doi:10.1093/biostatistics/kxac047).",
     reference="doi:10.1093/biostatistics/kxac047",
 )
 def state_markers(

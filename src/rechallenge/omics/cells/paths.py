@@ -3,8 +3,8 @@
 The question is whether cells lie between the two groups that truly are between, not made so by the few molecules that
 are counted of each. Every count is split at random in two (binomial halves of a Poisson count are independent: Neufeld
 et al. 2022, doi:10.1093/biostatistics/kxac047). One half chooses the direction from group to group and places the cells
-on it; the other half places the same cells anew. In two homogeneous groups a cell that lay in the middle by chance in one
-half is back at its own group in the other: the halves are independent within group, sample and depth. Cells that are in
+on it; the other half places the same cells anew. In two homogeneous groups a cell that lay in the middle by chance in
+one half is back at its own group in the other: the halves are independent within group, sample and depth. Cells that are in
 the middle in both halves more often than so are there in truth. A way needs such cells in every stretch of the middle.
 
 Places are linear in the share of each gene, so that depth changes their spread and not where they are.
@@ -39,8 +39,8 @@ DEPTHS = 5
 class Middle:
     """`separation`: area under the curve of places of one group over the other's; `noise` of a place; for each of the
     `stretches` the cells found in it by both halves, those `expected` where halves are independent, one-sided p, and
-    how densely cells truly lie there (1: as if all were spread evenly from 0 to 1); `p_value` is the largest; `share` of
-    all cells that is in the middle beyond independence (nothing and NaN where noise is too large)."""
+    how densely cells truly lie there (1: as if all were spread evenly from 0 to 1); `p_value` is the largest; `share`
+    of all cells that is in the middle beyond independence (nothing and NaN where noise is too large)."""
 
     separation: float
     noise: float

@@ -49,8 +49,8 @@ def _methods(cell_states: dict[str, pd.DataFrame] | pd.DataFrame, n_genes: int, 
     return (
         f"Counts were scaled to the median depth and log1p-transformed; the {n_genes:,} genes with the largest "
         f"variance above the trend, within batches where named ({embedding.LUN}), gave {n_pcs} exact principal "
-        f"components and a graph of {n_neighbours} nearest neighbours weighted as in UMAP ({embedding.UMAP}), in which states are "
-        f"Leiden communities ({LEIDEN}) {how}. Stability is the Jaccard index with the best match in {RESAMPLED} "
+        f"components and a graph of {n_neighbours} nearest neighbours weighted as in UMAP ({embedding.UMAP}), in which "
+        f"states are Leiden communities ({LEIDEN}) {how}. Stability is the Jaccard index with the best match in {RESAMPLED} "
         f"samples of {100 * PART:g} % of the cells ({HENNIG}). UMAP shows at most {embedding.ON_UMAP:,} cells and "
         f"t-SNE ({embedding.TSNE}) at most {embedding.ON_TSNE:,}, drawn evenly."
     )
