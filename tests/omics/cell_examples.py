@@ -38,11 +38,15 @@ def states(cells: pd.DataFrame, obs: pd.DataFrame, parts: int = 3) -> pd.DataFra
     return out.reset_index(drop=True)
 
 
-def pseudotime(of: pd.DataFrame, obs: pd.DataFrame, status: str = "path") -> pd.DataFrame:
-    """`pseudotime` as the trajectory gives it, from the planted time."""
-    out = of[["dataset", "cell", "sample", "model", "state"]].copy()
-    out["parent"], out["resistant"] = "Huh-7 P", "Huh-7 LR"
+def pseudotime(of: pd.DataFrame, obs: pd.DataFrame, status: str = "path") -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`pseudotime` and `trajectory` as the trajectory gives them, from the planted time."""
+    out = of[["dataset", "cell", "sample", "model", "treatment", "state"]].copy()
+    out["contrast"] = "Huh-7 LR vs Huh-7 P"
     time = obs["planted_time"].to_numpy(float)
-    out["pseudotime"] = (time - time.min()) / (time.max() - time.min()) if status == "path" else np.nan
+    out["pseudotime"] = (time - time.min()) / (time.max() - time.min())
     out["pseudotime_sd"], out["status"] = 0.05, status
-    return out
+    ways = pd.DataFrame(
+        [(out["dataset"].iloc[0], "Huh-7 LR vs Huh-7 P", "resistance", "Huh-7 P", "Huh-7 LR", status)],
+        columns=["dataset", "contrast", "kind", "parental", "resistant", "status"],
+    )
+    return (out if status == "path" else out.head(0)), ways

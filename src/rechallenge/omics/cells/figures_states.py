@@ -59,6 +59,7 @@ def _standard(part: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
     own = part.copy()
     built_in = own["collection"] == PROGRAMMES
     own["term"] = np.where(built_in, own["term"].map(titles).fillna(own["term"]), own["term"])
+    own.loc[own["kind"] == METABOLISM, "term"] = "enzymes: " + own["term"]
     means = own.groupby(["term", "state"])["score"].agg(["mean", "size"]).reset_index()
     wide = means.pivot_table(index="term", columns="state", values="mean").dropna()
     between = wide.std(axis=1, ddof=0)
@@ -176,16 +177,19 @@ def pseudotime_lines(pseudotime_courses: pd.DataFrame, pseudotime_trends: pd.Dat
 
     if pseudotime_courses.empty:
         return None
-    first = ["dataset", "parental", "resistant"]
-    pair = pseudotime_courses[first].drop_duplicates().sort_values(first).iloc[0]
-    mine = (pseudotime_courses[first] == pair).all(axis=1)
-    genes = pseudotime_trends[(pseudotime_trends[first] == pair).all(axis=1) & (pseudotime_trends["kind"] == GENE)]
+    first = ["dataset", "contrast"]
+    ways = pseudotime_trends[[*first, "contrast_kind", "parental", "resistant"]].drop_duplicates()
+    pair = ways.sort_values(["contrast_kind", *first], kind="mergesort").iloc[0]
+    mine = (pseudotime_courses[first] == pair[first]).all(axis=1)
+    genes = pseudotime_trends[(pseudotime_trends[first] == pair[first]).all(axis=1)]
+    genes = genes[genes["kind"] == GENE]
     order = genes.sort_values(["p_value", "term"], kind="mergesort")[["term", "q_value", "slope"]]
     order = order[order["term"].isin(set(pseudotime_courses.loc[mine, "term"]))].head(COURSES)
     data = pseudotime_courses[mine & pseudotime_courses["term"].isin(order["term"])].drop(columns=["kind"])
     if data.empty:
         return None
-    models = [pair["parental"], pair["resistant"]]
+    models = [m for m in (pair["parental"], pair["resistant"]) if m in set(data["model"])]
+    models += sorted(set(data["model"]) - set(models))
     rank = {t: i for i, t in enumerate(order["term"])}
     data = data.assign(_r=data["term"].map(rank)).sort_values(["_r", "sample", "pseudotime"], kind="mergesort")
     data = data.drop(columns="_r")
@@ -195,7 +199,7 @@ def pseudotime_lines(pseudotime_courses: pd.DataFrame, pseudotime_trends: pd.Dat
         .encode(
             alt.X("pseudotime:Q", title="Pseudotime", scale=alt.Scale(domain=[0, 1])),
             alt.Y("level:Q", title="Log expression", scale=alt.Scale(zero=False)),
-            alt.Color("model:N", title=None, scale=alt.Scale(domain=models, range=[BLUE, ORANGE])),
+            alt.Color("model:N", title=None, scale=alt.Scale(domain=models, range=[BLUE, ORANGE, GREY])),
             alt.Detail("sample:N"),
             tooltip=["term", "sample", "model", "pseudotime", "level", "n_cells"],
         )
@@ -220,7 +224,7 @@ def stemness_pair(stemness: pd.DataFrame) -> Any:
         return None
     part = part.assign(of=np.where(part["model"].astype(str) != "", part["model"], part["group"]))
     part["of"] = part["of"].where(part["of"].astype(str) != "", part["sample"])
-    at = f"{part['umi'].iloc[0]:.0f} UMI in every cell"
+    at = f"{part['umi'].iloc[0]:,.0f} UMI in every cell"
     long = pd.concat(
         [part.assign(panel="All counts", value=part["score_all_counts"]), part.assign(panel=at, value=part["score"])]
     )
@@ -228,7 +232,7 @@ def stemness_pair(stemness: pd.DataFrame) -> Any:
     data = data[data["value"].notna()]
     chart = (
         alt.Chart(data)
-        .mark_point(filled=True, size=28, opacity=0.9)
+        .mark_point(filled=False, size=22, strokeWidth=1.4)
         .encode(
             alt.X("of:N", title=None, axis=alt.Axis(labelAngle=-45)),
             alt.Y("value:Q", title="Diversity of transcripts (rank)", scale=alt.Scale(domain=[0, 1])),

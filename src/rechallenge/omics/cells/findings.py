@@ -125,6 +125,7 @@ def cell_activity_claims(activity_contrasts: pd.DataFrame) -> pd.DataFrame:
 def pseudotime_claims(pseudotime_trends: pd.DataFrame) -> pd.DataFrame:
     """One claim per gene, regulator and built-in programme that was tested along a path, and per other set called."""
     table = pseudotime_trends[pseudotime_trends["p_value"].notna() & (pseudotime_trends["status"] == "estimated")]
+    table = table[table["contrast_kind"] == "resistance"]
     own = table["kind"].isin([GENE, REGULATOR]) | (table["collection"] == PROGRAMMES) | (table["q_value"] < CALLED)
     titles = set_titles()
     rows = []

@@ -41,12 +41,12 @@ COMPONENTS, MOST_GENES, BINS = 20, 1500, 8
 #: spread of pseudotime that a sample's cells need to have a slope, and share of cells that a gene needs
 LEAST_SPREAD, LEAST_SEEN = 0.05, 0.02
 TRENDS = (
-    "dataset", "parental", "resistant", "kind", "collection", "term", "size", "slope", "se", "ci_low", "ci_high",
-    "statistic", "df", "p_samples", "z_permuted", "p_permuted", "p_value", "q_value", "n", "n_rising", "n_cells",
-    "told", "direction", "status", "reason", "source_table",
+    "dataset", "contrast", "contrast_kind", "parental", "resistant", "kind", "collection", "term", "size", "slope",
+    "se", "ci_low", "ci_high", "statistic", "df", "p_samples", "z_permuted", "p_permuted", "p_value", "q_value", "n",
+    "n_rising", "n_cells", "told", "direction", "status", "reason", "source_table",
 )  # fmt: skip
-SLOPES = ("dataset", "parental", "resistant", "kind", "term", "sample", "model", "n_cells", "slope", "used", "reason")
-COURSES = ("dataset", "parental", "resistant", "kind", "term", "sample", "model", "pseudotime", "level", "n_cells")
+SLOPES = ("dataset", "contrast", "kind", "term", "sample", "model", "n_cells", "slope", "used", "reason")
+COURSES = ("dataset", "contrast", "kind", "term", "sample", "model", "pseudotime", "level", "n_cells")
 #: terms whose slopes and courses are kept, by kind
 KEPT = {GENE: 12, PATHWAY: 6, REGULATOR: 6}
 
@@ -72,6 +72,7 @@ def _methods(pseudotime_trends: pd.DataFrame, **_: Any) -> str:
 def pseudotime_trends(
     cells: pd.DataFrame,
     pseudotime: pd.DataFrame,
+    trajectory: pd.DataFrame,
     gene_sets: pd.DataFrame | None = None,
     regulons: pd.DataFrame | None = None,
     *,
@@ -98,9 +99,13 @@ def pseudotime_trends(
     known = known_regulons(regulons)
     tables: dict[str, list[pd.DataFrame]] = {"trends": [], "slopes": [], "courses": []}
     ours = set(counted(cells, there))
-    for (dataset, parental, resistant), part in there.groupby(["dataset", "parent", "resistant"], sort=True):
+    ways = {(str(r.dataset), str(r.contrast)): (str(r.kind), str(r.parental), str(r.resistant))
+            for r in trajectory.itertuples()}  # fmt: skip
+    for (dataset, contrast), part in there.groupby(["dataset", "contrast"], sort=True):
         if dataset not in ours:
             continue
+        kind, parental, resistant = ways[str(dataset), str(contrast)]
+        way = {"contrast": str(contrast), "contrast_kind": kind, "parental": parental, "resistant": resistant}
         part = _thinned(part.sort_values("cell", kind="mergesort", ignore_index=True), most_cells)
         matrix = reading.counts(reading.kept(cells, part))
         made = trends(
@@ -109,9 +114,7 @@ def pseudotime_trends(
         )  # fmt: skip
         for name, table in zip(tables, made, strict=True):
             if len(table):
-                tables[name].append(
-                    table.assign(dataset=str(dataset), parental=str(parental), resistant=str(resistant))
-                )
+                tables[name].append(table.assign(dataset=str(dataset), **way))
     out = {}
     for name, columns in (("trends", TRENDS), ("slopes", SLOPES), ("courses", COURSES)):
         found = tables[name]
@@ -219,12 +222,40 @@ def trends(
 
 
 def _common(slope: Floats, level: Floats, many: int = 10) -> Floats:
-    """The middle slope [genes, samples] of genes of like level: most genes are taken not to move."""
+    """The slope [genes, samples] that genes of like level have in common, where they do not move.
+
+    Most genes are taken not to move, but movers may all go one way, so that the median of all genes is off: the
+    densest half of the genes (by mean slope) is taken, and from it all that lie near its middle.
+    """
     place = np.argsort(np.argsort(level, kind="stable")) * many // max(1, len(level))
     out = np.zeros_like(slope)
+    there = np.isfinite(slope).all(axis=0)
+    if not there.any():
+        return out
+    mean = slope[:, there].mean(axis=1)
     for b in np.unique(place):
-        out[place == b] = np.median(slope[place == b], axis=0)
+        mine = np.flatnonzero(place == b)
+        still = mine[_still(mean[mine])]
+        out[mine] = np.where(there, np.median(slope[still], axis=0), 0.0)
     return out
+
+
+def _still(values: Floats, rounds: int = 10) -> NDArray[np.bool_]:
+    """Which values belong to the densest crowd: the shortest half, widened to all within 2.5 of its spreads."""
+    order = np.sort(values)
+    half = len(order) // 2 + 1
+    start = int(np.argmin(order[half - 1 :] - order[: len(order) - half + 1]))
+    kept = (values >= order[start]) & (values <= order[start + half - 1])
+    # the shortest half of a normal crowd spans 1.35 standard deviations
+    middle, spread = float(np.median(values[kept])), float(np.ptp(values[kept])) / 1.35
+    for _ in range(rounds):
+        kept = np.abs(values - middle) <= 2.5 * max(spread, 1e-12)
+        new = float(np.median(values[kept]))
+        spread = min(spread, 1.4826 * float(np.median(np.abs(values[kept] - new))) * 1.06)
+        if abs(new - middle) < 1e-9:
+            break
+        middle = new
+    return np.asarray(kept)
 
 
 def _sizes(counts: Any, depth: Floats, time: Floats) -> Floats:
