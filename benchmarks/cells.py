@@ -48,7 +48,8 @@ def simulated(path: Path, n: int, seed: int = 0) -> None:
             indices.resize(indptr[-1] + block.nnz, axis=0)
             data[indptr[-1] :], indices[indptr[-1] :] = block.data, block.indices
             indptr += (indptr[-1] + block.indptr[1:].astype(np.int64)).tolist()
-        x.create_dataset("indptr", data=np.array(indptr, dtype=np.int64))
+        # indices and their ends of one type, as scanpy needs it
+        x.create_dataset("indptr", data=np.array(indptr, dtype=np.int32))
         text = h5py.string_dtype()
         for name, names, more in (
             ("obs", [f"cell{i}" for i in range(n)], {"sample": [f"s{i}" for i in sample],

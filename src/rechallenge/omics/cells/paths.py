@@ -4,8 +4,9 @@ The question is whether cells lie between the two groups that truly are between,
 are counted of each. Every count is split at random in two (binomial halves of a Poisson count are independent: Neufeld
 et al. 2022, doi:10.1093/biostatistics/kxac047). One half chooses the direction from group to group and places the cells
 on it; the other half places the same cells anew. In two homogeneous groups a cell that lay in the middle by chance in
-one half is back at its own group in the other: the halves are independent within group, sample and depth. Cells that are in
-the middle in both halves more often than so are there in truth. A way needs such cells in every stretch of the middle.
+one half is back at its own group in the other: the halves are independent within group, sample and depth. Cells that
+are in the middle in both halves more often than so are there in truth. A way needs such cells in every stretch of the
+middle, and not too few: doublets and foreign RNA put some cells there as well.
 
 Places are linear in the share of each gene, so that depth changes their spread and not where they are.
 """

@@ -97,6 +97,7 @@ def cell_quality(
         lanes = frame.groupby(["dataset", "sample", "batch", "_file"], sort=False).indices.values()
         for rows in lanes:
             mine = rows[counted[rows] & (why[rows] == "")]
+            mine = mine[np.argsort(frame["_row"].to_numpy()[mine], kind="stable")]
             if len(mine) < FEW_FOR_DOUBLETS:
                 continue
             score, called, odd = _doublets(frame.iloc[mine], doublet_rate, seed)

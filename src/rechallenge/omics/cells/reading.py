@@ -12,6 +12,7 @@ one data set. Sample and the like come from the sheet first, then from study.tom
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -106,8 +107,12 @@ def _matrices(found: Sequence[_files.Found], out: TableRead) -> list[_files.Foun
     """The files that are matrices; the names of cells and genes of a 10x matrix have to be named with it."""
     named = {f.path.resolve() for f in found}
     matrices = []
+    beside: set[Path] = set()
     for one in found:
-        if any(cell_files.TRIPLE[part].match(one.path.name) for part in ("barcodes", "features")):
+        with suppress(InputFaults):
+            beside |= {p.resolve() for p in cell_files.members(one.path)[1:]}
+    for one in found:
+        if one.path.resolve() in beside:
             continue
         try:
             lacking = [p.name for p in cell_files.members(one.path) if p.resolve() not in named]

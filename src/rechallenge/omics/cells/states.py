@@ -50,9 +50,9 @@ def _methods(cell_states: dict[str, pd.DataFrame] | pd.DataFrame, n_genes: int, 
         f"Counts were scaled to the median depth and log1p-transformed; the {n_genes:,} genes with the largest "
         f"variance above the trend, within batches where named ({embedding.LUN}), gave {n_pcs} exact principal "
         f"components and a graph of {n_neighbours} nearest neighbours weighted as in UMAP ({embedding.UMAP}), in which "
-        f"states are Leiden communities ({LEIDEN}) {how}. Stability is the Jaccard index with the best match in {RESAMPLED} "
-        f"samples of {100 * PART:g} % of the cells ({HENNIG}). UMAP shows at most {embedding.ON_UMAP:,} cells and "
-        f"t-SNE ({embedding.TSNE}) at most {embedding.ON_TSNE:,}, drawn evenly."
+        f"states are Leiden communities ({LEIDEN}) {how}. Stability is the Jaccard index with the best match in "
+        f"{RESAMPLED} samples of {100 * PART:g} % of the cells ({HENNIG}). UMAP shows at most "
+        f"{embedding.ON_UMAP:,} cells and t-SNE ({embedding.TSNE}) at most {embedding.ON_TSNE:,}, drawn evenly."
     )
 
 
@@ -87,6 +87,9 @@ def cell_states(
         if len(judged) < FEW:
             continue
         mine = kept(cells, judged)
+        # in the order of the files, whatever the order of the table
+        order = mine.sort_values(["_file", "_row"], kind="stable").index
+        mine, judged = mine.loc[order].reset_index(drop=True), judged.iloc[order]
         chosen = embedding.variable_genes(mine, n_genes)
         points = embedding.principal(mine, list(chosen["gene"][chosen["chosen"]]), min(n_pcs, PCS)).scores
         near = neighbours.nearest(points, n_neighbours, seed)

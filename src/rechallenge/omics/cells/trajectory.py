@@ -90,6 +90,7 @@ def trajectory(
     times: list[pd.DataFrame] = []
     states: list[pd.DataFrame] = []
     for dataset, part in cell_states[cell_states["model"] != ""].groupby("dataset", sort=True):
+        part = part.sort_values("cell", kind="stable").reset_index(drop=True)
         sheet = groups.grouped(part)
         chosen = variable_genes[(variable_genes["dataset"] == dataset) & variable_genes["chosen"]]["gene"].tolist()
         for one in groups.of(sheet, models, contrasts):
