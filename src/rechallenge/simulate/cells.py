@@ -102,8 +102,10 @@ def _cycle(rng: np.random.Generator, log_level: Floats, names: Sequence[str], sp
     """Raises the genes of S or G2/M in cycling cells, in place; the phase of every cell."""
     n = len(log_level)
     kind = rng.choice(3, n, p=[1 - spec.cycling, spec.cycling / 2, spec.cycling / 2])
+    # cells lie all along a phase, from its first hour to its height
+    height = 2.0 * rng.beta(2.0, 1.5, n)
     for k, name in enumerate(CYCLE, start=1):
-        log_level[np.ix_(kind == k, _members(names, (name,)))] += 1.5
+        log_level[np.ix_(kind == k, _members(names, (name,)))] += height[kind == k, None]
     return np.array(["G1", "S", "G2M"], dtype=object)[kind]
 
 

@@ -146,7 +146,8 @@ def direction_of(one: Comparison, models: pd.DataFrame) -> int:
     return groups.direction(one, models)
 
 
-def _methods(cell_contrasts: pd.DataFrame, least_cells: int, **_: Any) -> str:
+def _methods(results: dict[str, pd.DataFrame], least_cells: int, **_: Any) -> str:
+    cell_contrasts = results["cell_contrasts"]
     tested = cell_contrasts["p_value"].notna().any()
     text = (
         f"Counts of all cells of a state (and of all states together) were added up within every sample with "

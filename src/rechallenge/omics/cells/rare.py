@@ -40,7 +40,8 @@ LEAST, JUDGED, ALIKE = 20, 4000, 50
 WIDE = 0.5
 
 
-def _methods(rare_cells: pd.DataFrame, draws: int, **_: Any) -> str:
+def _methods(results: dict[str, pd.DataFrame], draws: int, **_: Any) -> str:
+    rare_cells = results["rare_cells"]
     genes = ", ".join(sorted(set(rare_cells["driver"]))[:8])
     return (
         f"Cells that carry {genes} were estimated from their UMI by a mixture of background and carriers with the "

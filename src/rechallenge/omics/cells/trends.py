@@ -51,7 +51,8 @@ COURSES = ("dataset", "contrast", "kind", "term", "sample", "model", "pseudotime
 KEPT = {GENE: 12, PATHWAY: 6, REGULATOR: 6}
 
 
-def _methods(pseudotime_trends: pd.DataFrame, **_: Any) -> str:
+def _methods(results: dict[str, pd.DataFrame], **_: Any) -> str:
+    pseudotime_trends = results["pseudotime_trends"]
     if pseudotime_trends["p_value"].isna().all():
         return "Slopes along pseudotime are given by sample; too few samples had one for a test."
     return (
