@@ -27,7 +27,7 @@ def enrichment_claims(gene_enrichment: pd.DataFrame, sample_enrichment: pd.DataF
     """One claim per set and resistant line: every built-in programme, and other sets that are called and stand for
     themselves. Contrasts with enough samples rest on the permutation of samples, the others on the preranked test."""
     table = _chosen(gene_enrichment, sample_enrichment)
-    table = table[table["kind"] == RESISTANCE]
+    table = table[(table["kind"] == RESISTANCE) & (table["n"] > 0)]  # fold changes alone make no claim
     own = table["collection"] == PROGRAMMES
     kept = table[own | ((table["q_value"] < CALLED) & (table["stands_for"] == table["term"]))]
     names = titles()
