@@ -99,7 +99,8 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
             "kind": table["kind"],
         }
     )
-    columns = list(dict.fromkeys(data.sort_values(["kind", "contrast"])["contrast"]))[:14]
+    data["_k"] = data["kind"].map({RESISTANCE: 0, "treatment": 1}).fillna(2)
+    columns = list(dict.fromkeys(data.sort_values(["_k", "kind", "contrast"])["contrast"]))[:14]
     data = data[data["contrast"].isin(columns)]
     strongest = data.groupby("programme")["nes"].agg(lambda v: float(np.abs(v).max())).nlargest(TERMS).index
     data = data[data["programme"].isin(strongest)]
