@@ -30,7 +30,7 @@ DASHED = (links.CURATED, links.INFERRED, links.NOT_SHOWN, links.UNTESTED)
     title="From drug to patient",
     caption="One chain for each of the first candidates (of the surest tier, where any is called). The colour of an "
     "arrow says who knows the link, dashed ones were not measured or not shown; a bar instead of an arrow head means "
-    "that it lowers. z is that of the surest claim behind the link, a star marks the weakest measured link of the chain.",
+    "that it lowers. z is that of the surest claim behind the link, a star marks the weakest measured link.",
 )
 def chain_figure(chains: pd.DataFrame) -> Any:
     """Up to `DRAWN` chains below each other, those of called candidates where there are any; None without a chain."""
