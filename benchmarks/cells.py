@@ -103,7 +103,8 @@ def scanpy(path: Path) -> np.ndarray:
 
 
 def _measured(what: str, path: Path) -> list[float]:
-    """Seconds by the clock and of the processor, peak memory in GB, and agreement with the planted states (adjusted Rand index), of a fresh process."""
+    """Of a fresh process: seconds by the clock and of the processor, peak memory in GB, and agreement with the planted
+    states (adjusted Rand index)."""
     code = (
         "import json, sys, time, resource; start = time.perf_counter(); from pathlib import Path\n"
         f"from benchmarks import cells; found = cells.{what}(Path(sys.argv[1]))\n"
