@@ -51,11 +51,11 @@ def _methods(trajectory: dict[str, pd.DataFrame] | pd.DataFrame, roots: int, alp
     return (
         f"A way from parental to resistant cells is claimed where the groups are apart (area under the curve at least "
         f"{APART:g}), where cells lie between them in both of two independent halves of their counts more often than "
-        f"chance within group, sample and depth allows, in every stretch of the middle (p < {alpha:g}; {SPLIT}) and at "
-        f"least {100 * paths.DENSE:.0f} % as densely as if all were spread evenly, and where diffusion pseudotimes ({DPT}; "
-        f"{NEAR} neighbours, {COMPONENTS} components) from {roots} parental roots agree (median Spearman's rho at least "
-        f"{AGREE:g}). Order and place of states come with their range over {RESAMPLED} parts of the cells, each without "
-        f"one of the samples in turn where a side has three."
+        f"chance within group, sample and depth allows, in every stretch of the middle (p < {alpha:g}; {SPLIT}) and "
+        f"at least {100 * paths.DENSE:.0f} % as densely as if all were spread evenly, and where diffusion pseudotimes "
+        f"({DPT}; {NEAR} neighbours, {COMPONENTS} components) from {roots} parental roots agree (median Spearman's rho "
+        f"at least {AGREE:g}). Order and place of states come with their range over {RESAMPLED} parts of the cells, "
+        "each without one of the samples in turn where a side has three."
     )
 
 
