@@ -11,7 +11,15 @@ import pytest
 from scipy.stats import binomtest
 
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells import cell_quality, cell_states, state_composition, state_markers, state_shifts
+from rechallenge.omics.cells import (
+    annotated,
+    cell_quality,
+    cell_states,
+    kept,
+    state_composition,
+    state_markers,
+    state_shifts,
+)
 from rechallenge.omics.cells.embedding import principal, variable_genes
 
 
@@ -90,6 +98,19 @@ def test_markers_have_no_p_value(apart: dict[str, pd.DataFrame]) -> None:
     markers = state_markers(apart["cells"], apart["cell_states"])
     assert set(markers["status"]) == {"not_testable"} and "p_value" not in markers
     assert (markers["log2fc"] > 0).all() and (markers["reason"] != "").all()
+
+
+def test_results_beside_the_counts_as_anndata(apart: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    states = apart["cell_states"]
+    time = states[["dataset", "cell"]].head(10).assign(contrast="R vs P", pseudotime=0.5)
+    data = annotated(apart["cells"], states, time)
+    assert data.obs_names.tolist() == states["cell"].tolist() and data.obs["state"].tolist() == states["state"].tolist()
+    assert data.X.sum() == apart["cells"]["n_counts"].sum()
+    assert data.obsm["X_pca"].shape == (len(states), 30) and "X_umap" not in data.obsm
+    assert data.obs["pseudotime R vs P"].notna().sum() == 10
+    data.write_h5ad(tmp_path / "copy.h5ad")
+    again = ex.table(tmp_path, "copy.h5ad")
+    assert again["n_counts"].tolist() == kept(apart["cells"], states)["n_counts"].tolist()
 
 
 def test_one_population_is_one_state(tmp_path: Path) -> None:
