@@ -36,9 +36,8 @@ def annotated(cells: pd.DataFrame, cell_states: pd.DataFrame, pseudotime: pd.Dat
                 )
         data = anndata.AnnData(sparse.csr_matrix(held.matrix), obs=obs, var=pd.DataFrame(index=held.genes))
     for name, start in (("X_pca", "pc"), ("X_umap", "umap"), ("X_tsne", "tsne")):
-        values = cell_states[[c for c in cell_states if c.startswith(start) and c[len(start) :].isdigit()]].to_numpy(
-            float
-        )
+        names = [str(c) for c in cell_states.columns if str(c).startswith(start) and str(c)[len(start) :].isdigit()]
+        values = cell_states[names].to_numpy(dtype=float)
         values = values[:, ~np.isnan(values).all(axis=0)]
         if values.size:
             data.obsm[name] = values
