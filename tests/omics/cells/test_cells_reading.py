@@ -223,3 +223,34 @@ def test_names_of_genes_are_resolved_without_joining_two_genes() -> None:
     )  # fmt: skip
     # COX1 is an alias of MT-CO1, which the file has itself
     assert symbols(["COX1", "MT-CO1"]) == ("COX1", "MT-CO1")
+
+
+def test_a_new_study_gets_the_sheet_and_a_moved_one_is_read_anew(tmp_path: Path, matrix: np.ndarray) -> None:
+    from rechallenge import scaffold
+    from rechallenge.analysis import discover
+    from rechallenge.pipeline import reading
+    from rechallenge.store import Store
+    from rechallenge.study import Study
+
+    scaffold.write(tmp_path / "a", ["cells"])
+    assert (tmp_path / "a" / "cells_samples.csv").read_text().startswith("file,sample,model")
+    (tmp_path / "a" / "cells").mkdir()
+    ex.write_h5ad(tmp_path / "a" / "cells" / "p.h5ad", matrix, GENES, _obs())
+    (tmp_path / "a" / "cells_samples.csv").write_text("file,sample,model\np,P1,P\n")
+    toml = (
+        '[study]\ntitle = "x"\ntherapies = []\n[models]\nP = { role = "parental" }\n[tables]\n'
+        'cells = { values = "cells/*", samples = "cells_samples.csv" }\n'
+    )
+    (tmp_path / "a" / "study.toml").write_text(toml)
+    store = Store(tmp_path / "store")
+    store.prepare()
+
+    def table(folder: Path) -> pd.DataFrame:
+        found = reading.read(Study.load(folder), discover().contracts, store, lambda _: None)
+        assert [f for f in found.faults if f.severity == "error"] == []
+        return store.table(found.tables["cells"].sha256)
+
+    first = table(tmp_path / "a")
+    assert set(first["sample"]) == {"P1"} and len(counts(first).genes) == len(GENES)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert counts(table(tmp_path / "b")).matrix.sum() == matrix.sum()

@@ -8,9 +8,18 @@ import cells_examples as ex
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells import cell_quality, cell_states, state_composition, state_markers, state_shifts
+from rechallenge.omics.cells import (
+    annotated,
+    cell_quality,
+    cell_states,
+    kept,
+    state_composition,
+    state_markers,
+    state_shifts,
+)
 from rechallenge.omics.cells.embedding import principal, variable_genes
 
 
@@ -46,19 +55,62 @@ def test_composition_and_shifts_count_samples_and_not_cells(apart: dict[str, pd.
     shares = state_composition(apart["cell_states"])
     assert shares.groupby("sample")["fraction"].sum().to_numpy() == pytest.approx(1)
     assert (shares["ci_low"] <= shares["fraction"]).all() and (shares["fraction"] <= shares["ci_high"]).all()
-    shifts = state_shifts(apart["cell_states"], apart["cells"], ex.MODELS)
-    assert shifts["n"].max() <= 4 and set(shifts["status"]) == {"estimated"}
-    one = apart["cell_states"][apart["cell_states"]["replicate"] == "1"]
-    lone = state_shifts(one, apart["cells"], ex.MODELS)
+    lone = state_shifts(apart["cell_states"].query("replicate == '1'"), apart["cells"], ex.MODELS)
     assert set(lone["status"]) == {"not_testable"} and lone["p_value"].isna().all()
     with pytest.raises(NotApplicable):
-        state_shifts(one[one["model"] == "P"], apart["cells"], ex.MODELS)
+        state_shifts(apart["cell_states"].query("model == 'P'"), apart["cells"], ex.MODELS)
+
+
+def _shares(shares: dict[tuple[str, str], float], n: int = 200) -> pd.DataFrame:
+    """Cells in two states, with the share of state 2 in each (model, replicate)."""
+    rows = [
+        ("cells", f"{m}{r}{i}", f"{m}{r}", m, "", "none", "", r, "", "2" if i < round(share * n) else "1")
+        for (m, r), share in shares.items()
+        for i in range(n)
+    ]
+    names = ["dataset", "cell", "sample", "model", "patient", "treatment", "stage", "replicate", "batch", "state"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_shifts_are_tested_over_samples(apart: dict[str, pd.DataFrame]) -> None:
+    far = {("P", "a"): 0.1, ("P", "b"): 0.12, ("P", "c"): 0.08, ("R", "d"): 0.5, ("R", "e"): 0.6, ("R", "f"): 0.55}
+    found = state_shifts(_shares(far), apart["cells"], ex.MODELS).set_index("state")
+    assert found.loc["2", "effect"] > 2 and found.loc["2", "q_value"] < 0.01 and found.loc["2", "n"] == 6
+    assert found.loc["1", "effect"] == pytest.approx(-found.loc["2", "effect"])
+    # ten times the cells are no more samples
+    more = state_shifts(_shares(far, 2000), apart["cells"], ex.MODELS).set_index("state")
+    assert more.loc["2", "p_value"] == pytest.approx(found.loc["2", "p_value"], rel=0.5)
+
+
+def test_shifts_between_samples_of_one_kind_are_not_called(apart: dict[str, pd.DataFrame]) -> None:
+    """Samples differ far more than their cells say; p below .05 in at most so many as 5 % allow."""
+    rng = np.random.default_rng(0)
+    called = 0
+    for _ in range(60):
+        share = 1 / (1 + np.exp(-rng.normal(-1, 0.8, 6)))
+        keys = [("P", "a"), ("P", "b"), ("P", "c"), ("R", "d"), ("R", "e"), ("R", "f")]
+        one = state_shifts(_shares(dict(zip(keys, share, strict=True)), 100), apart["cells"], ex.MODELS)
+        called += bool(one["p_value"].iloc[0] < 0.05)
+    assert binomtest(called, 60, 0.05, alternative="greater").pvalue > 0.01
 
 
 def test_markers_have_no_p_value(apart: dict[str, pd.DataFrame]) -> None:
     markers = state_markers(apart["cells"], apart["cell_states"])
     assert set(markers["status"]) == {"not_testable"} and "p_value" not in markers
     assert (markers["log2fc"] > 0).all() and (markers["reason"] != "").all()
+
+
+def test_results_beside_the_counts_as_anndata(apart: dict[str, pd.DataFrame], tmp_path: Path) -> None:
+    states = apart["cell_states"]
+    time = states[["dataset", "cell"]].head(10).assign(contrast="R vs P", pseudotime=0.5)
+    data = annotated(apart["cells"], states, time)
+    assert data.obs_names.tolist() == states["cell"].tolist() and data.obs["state"].tolist() == states["state"].tolist()
+    assert data.X.sum() == apart["cells"]["n_counts"].sum()
+    assert data.obsm["X_pca"].shape == (len(states), 30) and "X_umap" not in data.obsm
+    assert data.obs["pseudotime R vs P"].notna().sum() == 10
+    data.write_h5ad(tmp_path / "copy.h5ad")
+    again = ex.table(tmp_path, "copy.h5ad")
+    assert again["n_counts"].tolist() == kept(apart["cells"], states)["n_counts"].tolist()
 
 
 def test_one_population_is_one_state(tmp_path: Path) -> None:

@@ -99,7 +99,10 @@ def test_no_cells_between_two_lines(how: dict[str, float]) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [{}, {"size": 0.5}, {"size": 0.35, "noise": 0.0}, {"cycle": 1.0}, {"ratio": 0.4}])
 def test_nulls_are_not_called(how: dict[str, float]) -> None:
-    """Two homogeneous groups: of 60 no more are called than 5 % allow; with a programme of its own in both as well."""
+    """Two homogeneous groups, also with a programme of its own in both: of 60 no more are called than 5 % allow.
+
+    The density that is asked keeps them out: counts that vary more than Poisson's make halves depend on each other.
+    """
     called = sum(not f.gaps() and bool(f.stretches) for f in (_middle("apart", s, **how) for s in range(60)))
     assert binomtest(called, 60, 0.05, alternative="greater").pvalue > 0.01
 
@@ -110,7 +113,7 @@ def test_the_halves_test_holds_its_level() -> None:
     rejected = 0
     for seed in range(200):
         found = _middle("apart", seed, size=0.3, noise=0.0, n=400, genes=300)
-        rejected += bool(len(found.p_values) and found.p_values.max() < 0.05)
+        rejected += bool(len(found.p_values) and found.p_values[len(found.p_values) // 2] < 0.05)
     assert binomtest(rejected, 200, 0.05, alternative="greater").pvalue > 0.01
 
 

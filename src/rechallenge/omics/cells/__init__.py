@@ -6,6 +6,7 @@ keyed by data set and cell, state or sample. Cells are not replicates: what is c
 
 from __future__ import annotations
 
+from rechallenge.omics.cells.annotated import annotated
 from rechallenge.omics.cells.composition import state_composition, state_markers, state_shifts
 from rechallenge.omics.cells.contract import CELLS
 from rechallenge.omics.cells.quality import cell_quality
@@ -17,6 +18,7 @@ __all__ = [
     "CELLS",
     "Chunk",
     "Counts",
+    "annotated",
     "cell_quality",
     "cell_states",
     "chunks",

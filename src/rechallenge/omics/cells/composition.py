@@ -58,7 +58,8 @@ def state_composition(cell_states: pd.DataFrame, *, confidence: float = 0.95) ->
                 low, high = proportion_confint(k, n, alpha=1 - confidence, method="wilson")
                 rows.append({
                     "dataset": dataset, "sample": sample, **head, "state": state, "n_cells": k, "n_sample": n,
-                    "fraction": k / n, "ci_low": max(min(float(low), k / n), 0.0), "ci_high": min(max(float(high), k / n), 1.0),
+                    "fraction": k / n, "ci_low": max(min(float(low), k / n), 0.0),
+                    "ci_high": min(max(float(high), k / n), 1.0),
                 })  # fmt: skip
     return pd.DataFrame(rows, columns=list(SHARES))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,10 @@ from scipy import sparse
 
 from rechallenge.omics.cells.quality import mitochondrial
 from rechallenge.omics.cells.reading import chunks, genes
-from rechallenge.stats import neighbours, streamed_pca
+from rechallenge.stats import neighbours
+
+if TYPE_CHECKING:
+    from rechallenge.stats.streamed_pca import Components
 
 Floats = NDArray[np.float64]
 LUN = "doi:10.12688/f1000research.9501.2"
@@ -131,8 +135,10 @@ def _trend(mean: Floats, variance: Floats) -> Floats:
     return out
 
 
-def principal(cells: pd.DataFrame, names: Sequence[str], k: int = 30) -> streamed_pca.Components:
+def principal(cells: pd.DataFrame, names: Sequence[str], k: int = 30) -> Components:
     """Principal components of the cells on these genes; `scores` in the order of `cells`."""
+    from rechallenge.stats import streamed_pca
+
     source = LogValues(cells, list(names))
     found = streamed_pca.components(source.blocks, k)
     scores = np.empty_like(found.scores)

@@ -185,8 +185,8 @@ def state_composition_bars(state_composition: pd.DataFrame) -> Any:
 @figure(
     title="Pseudotime from parental to resistant",
     caption="Cells along pseudotime by model and treatment (share of the cells of each in bins of 0.05), of contrasts "
-    "in which cells lead from one group to the other. Below: states at their median, with the range of 95 % of parts of "
-    "the cells. Exploratory: one sample on a side.",
+    "in which cells lead from one group to the other. Below: states at their median, with the range of 95 % of parts "
+    "of the cells. Exploratory: one sample on a side.",
 )
 def pseudotime_by_model(pseudotime: pd.DataFrame, trajectory: pd.DataFrame, trajectory_states: pd.DataFrame) -> Any:
     """One panel per contrast with a way: histograms by group above, states below."""

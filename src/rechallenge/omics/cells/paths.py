@@ -18,7 +18,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.stats import norm
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -151,6 +150,8 @@ def density(
     side; its most likely weights (Kiefer and Wolfowitz 1956, doi:10.1214/aoms/1177728066) come by expectation and
     maximisation. The noise is that of the cell's stratum, by which its halves differ. At most 4,000 cells, evenly.
     """
+    from scipy.special import ndtr
+
     step = max(len(first) // 4000, 1)
     first, second, strata = first[::step], second[::step], strata[::step]
     middle = (first + second) / 2
@@ -164,10 +165,9 @@ def density(
     reach = int(np.ceil(max(float(middle.max()) - high, low - float(middle.min()), wide) / wide))
     edges = np.array([low - wide * (reach - i) for i in range(reach)] + [a for a, _ in stretches]
                      + [high + wide * i for i in range(reach + 1)])  # fmt: skip
-    below = norm.cdf((edges - middle[:, None]) / noise)
-    likely = np.column_stack([
-        np.diff(below, axis=1) / np.diff(edges), *(norm.pdf((middle[:, None] - end) / noise) / noise for end in (0, 1))
-    ]) + 1e-300  # fmt: skip
+    below = ndtr((edges - middle[:, None]) / noise)
+    at_ends = [np.exp(-0.5 * ((middle[:, None] - end) / noise) ** 2) / (noise * np.sqrt(2 * np.pi)) for end in (0, 1)]
+    likely = np.column_stack([np.diff(below, axis=1) / np.diff(edges), *at_ends]) + 1e-300
     mass = np.full(likely.shape[1], 1 / likely.shape[1])
     for _ in range(rounds):
         mass = mass * (likely / (likely @ mass)[:, None]).mean(axis=0)
@@ -182,6 +182,8 @@ def _within(first: Floats, second: Floats, strata: Ints, low: float, high: float
 def _together(a: NDArray[np.bool_], b: NDArray[np.bool_], strata: Ints) -> tuple[float, float, float]:
     """Cells with both marks, those expected where the marks are independent within strata, and one-sided p (Cochran,
     Mantel, Haenszel with a correction for continuity)."""
+    from scipy.special import ndtr
+
     k = int(strata.max()) + 1
     n = np.bincount(strata, minlength=k).astype(float)
     na = np.bincount(strata, a, minlength=k)
@@ -193,4 +195,4 @@ def _together(a: NDArray[np.bool_], b: NDArray[np.bool_], strata: Ints) -> tuple
     variance = float((na * (n - na) * nb * (n - nb) / (n**2 * (n - 1))).sum())
     if variance <= 0:
         return seen, chance, 1.0
-    return seen, chance, float(norm.sf((seen - chance - 0.5) / np.sqrt(variance)))
+    return seen, chance, float(ndtr((chance + 0.5 - seen) / np.sqrt(variance)))
