@@ -24,7 +24,7 @@ from rechallenge.omics.cells.pseudobulk import counted
 from rechallenge.stats.multiplicity import bh
 
 if TYPE_CHECKING:
-    pass
+    from rechallenge.stats.rare import Rare
 
 Floats = NDArray[np.float64]
 MCLACHLAN = "doi:10.2307/2347790"
