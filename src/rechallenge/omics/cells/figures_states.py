@@ -79,8 +79,8 @@ def _standard(part: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
 
 @figure(
     title="Markers of states",
-    caption="Size: share of the state's cells in which the gene is seen; colour: log2 fold change against the other "
-    "states.",
+    caption="The strongest markers of every state. Size: share of the state's cells in which the gene is seen; colour: "
+    "log2 fold change against the other states.",
 )
 def state_marker_dots(state_markers: pd.DataFrame) -> Any:
     """The strongest markers of every state as dots, per data set."""
@@ -104,8 +104,13 @@ def state_marker_dots(state_markers: pd.DataFrame) -> Any:
             .encode(
                 alt.X("gene:N", sort=genes, title=None, axis=alt.Axis(labelAngle=-45)),
                 alt.Y("state:N", sort=states, title="State"),
-                alt.Size("detected_in:Q", title="Cells with it", scale=alt.Scale(domain=[0, 1], range=[1, 60])),
-                alt.Color("log2fc:Q", title="log2 fold", scale=alt.Scale(scheme="blueorange", domainMid=0)),
+                alt.Size(
+                    "detected_in:Q",
+                    title="Cells with it",
+                    scale=alt.Scale(domain=[0, 1], range=[1, 60]),
+                    legend=alt.Legend(values=[0.25, 0.5, 1]),
+                ),
+                alt.Color("log2fc:Q", title="log2 fold", scale=alt.Scale(scheme="viridis", zero=True)),
                 tooltip=["gene", "state", "log2fc", "detected_in", "detected_out"],
             )
             .properties(width=alt.Step(12), height=alt.Step(11), title=str(dataset))

@@ -9,7 +9,7 @@ patient comes with an interval; whether there are carriers at all is tested agai
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -21,8 +21,10 @@ from rechallenge.faults import NotApplicable
 from rechallenge.omics.cells import reading
 from rechallenge.omics.cells.groups import groups_of
 from rechallenge.omics.cells.pseudobulk import counted
-from rechallenge.stats import rare
 from rechallenge.stats.multiplicity import bh
+
+if TYPE_CHECKING:
+    from rechallenge.stats.rare import Rare
 
 Floats = NDArray[np.float64]
 MCLACHLAN = "doi:10.2307/2347790"
@@ -75,6 +77,8 @@ def rare_cells(
     all, over all of its samples; `population` is `rare`, `common` (a share above `most`: no rare population) or `none
     shown`. Raises NotApplicable where no driver was measured as counts.
     """
+    from rechallenge.stats import rare
+
     wanted = list(drivers) or _known()
     out, calls = [], []
     for dataset in counted(cells, cell_states):
@@ -138,6 +142,8 @@ def _known() -> list[str]:
 
 def _scatter(kept: pd.DataFrame, drivers: Sequence[str]) -> dict[str, float]:
     """Dispersion of background of each driver: that of the genes of like level, on at most so many cells."""
+    from rechallenge.stats import rare
+
     step = max(1, len(kept) // JUDGED)
     some = kept.iloc[::step].reset_index(drop=True)
     read = reading.counts(some)
@@ -157,7 +163,7 @@ def _scatter(kept: pd.DataFrame, drivers: Sequence[str]) -> dict[str, float]:
 
 
 def _rows(
-    dataset: str, gene: str, own: pd.DataFrame, labels: Any, code: Any, y: Floats, depth: Floats, found: rare.Rare
+    dataset: str, gene: str, own: pd.DataFrame, labels: Any, code: Any, y: Floats, depth: Floats, found: Rare
 ) -> pd.DataFrame:
     sheet, n = _sheet(own, labels), len(labels)
     none = -np.expm1(-found.background[code] * depth)

@@ -18,7 +18,6 @@ from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.cells import reading
 from rechallenge.omics.cells.pseudobulk import ALL, compared, counted, units
-from rechallenge.stats import depth
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -67,6 +66,8 @@ def stemness(
     and not below `least_umi`. At most `most_cells` cells of a data set are scored, every so many-th. Raises
     NotApplicable without counts, or where no cell is deep enough.
     """
+    from rechallenge.stats import depth
+
     sheet = units(cell_states, patients, least=1)
     out = []
     for dataset in counted(cells, cell_states):
