@@ -50,8 +50,14 @@ def nearest(points: NDArray[Any], k: int, seed: int = 0) -> Near:
     else:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            # its result depends on the number of threads: with one it is the same on every machine
             found = quietly("pynndescent").NNDescent(
-                x, n_neighbors=k, random_state=seed, n_trees=min(64, 5 + round(len(x) ** 0.5 / 20)), compressed=False
+                x,
+                n_neighbors=k,
+                random_state=seed,
+                n_jobs=1,
+                n_trees=min(64, 5 + round(len(x) ** 0.5 / 20)),
+                compressed=False,
             )
             index, distance = found.neighbor_graph
     return _self_first(np.asarray(index, dtype=np.int32), np.asarray(distance, dtype=np.float32))
