@@ -87,7 +87,7 @@ def _base(rng: np.random.Generator, names: Sequence[str], spec: Spec) -> Floats:
     return level
 
 
-def _counts(rng: np.random.Generator, log_level: Floats, depth: Floats, spec: Spec, soup: Floats | None = None) -> Any:
+def draw(rng: np.random.Generator, log_level: Floats, depth: Floats, spec: Spec, soup: Floats | None = None) -> Any:
     """Sparse counts [cells, genes] of cells with these log levels: gamma scatter between cells, then Poisson."""
     import scipy.sparse as sp
 
@@ -109,7 +109,7 @@ def _cycle(rng: np.random.Generator, log_level: Floats, names: Sequence[str], sp
     return np.array(["G1", "S", "G2M"], dtype=object)[kind]
 
 
-def _as_anndata(blocks: list[Any], obs: list[pd.DataFrame], names: Sequence[str], planted: Floats) -> AnnData:
+def as_anndata(blocks: list[Any], obs: list[pd.DataFrame], names: Sequence[str], planted: Floats) -> AnnData:
     import anndata as ad
     import scipy.sparse as sp
 
@@ -158,7 +158,7 @@ def lines(
             phase = _cycle(rng, level, names, spec)
             middle = spec.depth * np.exp(spec.sample_depth_sd * rng.standard_normal())
             depth = middle * np.exp(spec.depth_sd * rng.standard_normal(cells))
-            blocks.append(_counts(rng, level, depth, spec))
+            blocks.append(draw(rng, level, depth, spec))
             short = model.replace(" ", "-")
             obs.append(
                 pd.DataFrame(
@@ -166,7 +166,7 @@ def lines(
                      "planted_time": time, "planted_phase": phase}
                 )
             )  # fmt: skip
-    return _as_anndata(blocks, obs, names, np.zeros(len(names)) if scenario == "same" else slope)
+    return as_anndata(blocks, obs, names, np.zeros(len(names)) if scenario == "same" else slope)
 
 
 def patients(
@@ -209,7 +209,7 @@ def patients(
         _cycle(rng, level, names, spec)
         level[:, at] = -100.0
         umi = middles[p] * np.exp(spec.depth_sd * rng.standard_normal(cells))
-        block = _counts(rng, level, umi, spec).tolil()
+        block = draw(rng, level, umi, spec).tolil()
         positive = rng.random(cells) < share
         mean = umi * (background + np.where(positive, rate * rng.gamma(size, 1 / size, cells), 0.0))
         block[:, at] = rng.poisson(mean).astype(np.float32)[:, None]
@@ -221,7 +221,7 @@ def patients(
                  "planted_positive": positive, "planted_frequency": share}
             )
         )  # fmt: skip
-    return _as_anndata(blocks, obs, names, np.zeros(len(names)))
+    return as_anndata(blocks, obs, names, np.zeros(len(names)))
 
 
 def models_table() -> pd.DataFrame:
