@@ -57,7 +57,7 @@ def test_planted_genes_are_found_with_the_sample_as_unit(apart):
 
 
 def test_no_treatment_has_many_names(apart):
-    """A sheet without treatments says `none`: the lines are compared as with a vehicle, in their genes and in scores."""
+    """A sheet without treatments says `none`: the lines are compared as with a vehicle."""
     cells, of, _, _ = apart
     bare = of.assign(treatment="none")
     ours, theirs = (pseudobulk.cell_contrasts(cells, t, MODELS)["cell_contrasts"] for t in (bare, of))
