@@ -18,7 +18,7 @@ from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
 from rechallenge.integration import links
 from rechallenge.integration.links import CONTRADICTED, HERE, MEASURED, UNTESTED, Link
-from rechallenge.integration.network import DOWNSTREAM, ITSELF, UPSTREAM, edge, naming, neighbours
+from rechallenge.integration.network import DOWNSTREAM, ITSELF, UPSTREAM, edge, names, naming, neighbours
 
 #: kinds of links, in the order in which a chain is read
 ENGAGES, CONTROLS, CHANGES, MATTERS, IN_PATIENTS, RESTORES = (
@@ -59,7 +59,8 @@ def chains(
     rows: list[dict[str, Any]] = []
     for number, c in enumerate(first.to_dict("records"), start=1):
         mine = _about(evidence, str(c["entity"]))
-        options = [_build(mine, c, option) for option in _options(mine, c, repurposing, drugs)]
+        controller = _controller(mine, str(c["entity"]))
+        options = [_build(mine, c, option, controller) for option in _options(mine, c, repurposing, drugs)]
         best = max(enumerate(options), key=lambda pair: (*_known(pair[1]), -pair[0]))[1]
         rows += _finished(number, best)
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -82,11 +83,14 @@ def _options(
         nodes.setdefault(regulator, neighbours(regulator)[0])
     # drugs of this study that a claim of engagement names
     own = [] if drugs is None else drugs.loc[drugs["therapy"] != "yes", "drug"].astype(str).tolist()
+    bound = evidence[(evidence["level"] == "engagement") & evidence["entity"].isin(list(nodes))]
+    said = " ".join(bound["contrast"] + " " + bound["claim"])
     found: list[dict[str, Any]] = [
         {"drug": drug, "node": name, "curated": ""}
-        for drug in (own if (evidence["level"] == "engagement").any() else [])
+        for drug in own
+        if names(said, drug)
         for name in nodes
-        if links.engagement(evidence, drug, name, "").state == HERE
+        if name in set(bound["entity"]) and links.engagement(bound, drug, name, "").state == HERE
     ]
     if repurposing is not None:
         mine = repurposing[(repurposing["candidate"] == gene) & (repurposing["drug"] != "")]
@@ -126,8 +130,10 @@ def _regulators(evidence: pd.DataFrame, gene: str) -> list[str]:
     return sorted(set(rows["entity"]))
 
 
-def _build(evidence: pd.DataFrame, candidate: Mapping[Any, Any], option: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The links of one way to reach a candidate."""
+def _build(
+    evidence: pd.DataFrame, candidate: Mapping[Any, Any], option: Mapping[str, Any], controller: str
+) -> list[dict[str, Any]]:
+    """The links of one way to reach a candidate; `controller` is what controls one that is reached itself."""
     gene, direction = str(candidate["entity"]), int(candidate["direction"])
     drug, node, relation = str(option["drug"]), str(option["node"]), str(option["relation"])
     effector, regulator = gene, ""
@@ -136,7 +142,7 @@ def _build(evidence: pd.DataFrame, candidate: Mapping[Any, Any], option: Mapping
     elif relation == DOWNSTREAM:
         effector, regulator = node, gene
     else:
-        regulator = _controller(evidence, gene)
+        regulator = controller
     sign = _sign(evidence, regulator, effector) if regulator else 1
     common = {"candidate": gene, "candidate_rank": int(candidate["rank"]), "tier": int(candidate["tier"]), "drug": drug}
     towards = direction * sign if relation == DOWNSTREAM else direction

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from rechallenge.integration.candidates import FIRST_ROW
-from rechallenge.integration.network import edge, naming
+from rechallenge.integration.network import edge, names, naming
 
 HERE, PUBLIC, CURATED, INFERRED, CONTRADICTED, NOT_SHOWN, UNTESTED = (
     "measured here", "measured in public cohort", "curated", "inferred", "contradicted", "tested, not shown",
@@ -61,10 +61,9 @@ def control(evidence: pd.DataFrame, regulator: str, gene: str, sign: int) -> Lin
     """Whether the regulator moves the gene: reporter, expression after its perturbation and activity claims that name
     both, else a curated edge or a site in the promoter or UTR."""
     about = evidence[evidence["entity"].isin([regulator, gene])]
-    other = np.where(about["entity"] == regulator, gene, regulator)
     said = about["contrast"] + " " + about["claim"]
-    both = [bool(naming(pd.Series([t]), str(o)).iloc[0]) for t, o in zip(said, other, strict=True)]
-    about = about[np.array(both, dtype=bool)]
+    other = np.where(about["entity"] == regulator, gene, regulator)
+    about = about[np.array([names(t, o) for t, o in zip(said, other, strict=True)], dtype=bool)]
     direct = about[
         about["stream"].isin(["reporter", "qpcr", "measurements", "western"]) & (about["level"] != "knowledge")
     ]
