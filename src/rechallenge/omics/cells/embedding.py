@@ -186,6 +186,7 @@ def _start(points: Floats) -> NDArray[np.float32]:
 def tsne(points: Floats, seed: int) -> Floats:
     """t-SNE coordinates [n, 2]; NaN for the cells that were not drawn."""
     from sklearn.manifold import TSNE as Tsne  # type: ignore[import-untyped,unused-ignore]
+    from threadpoolctl import threadpool_limits
 
     out = np.full((len(points), 2), np.nan)
     chosen = on_a_map(len(points), ON_TSNE, seed)
@@ -196,7 +197,8 @@ def tsne(points: Floats, seed: int) -> Floats:
     start = 1e-4 * two / (float(two[:, 0].std()) or 1.0)
     model = Tsne(2, perplexity=min(30.0, (len(chosen) - 1) / 3), init=start.astype(np.float32), random_state=seed,
                  learning_rate=max(len(chosen) / 12 / 4, 50.0), n_jobs=1)  # fmt: skip
-    with warnings.catch_warnings():
+    # several threads wait for each other longer than they work, and sums would depend on how many there are
+    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
         warnings.simplefilter("ignore")
         out[chosen] = model.fit_transform(some.astype(np.float32))
     return out
