@@ -24,7 +24,7 @@ $(VENV)/.dev: $(VENV)/.run requirements-dev.lock
 	@touch $@
 
 demo: $(VENV)/.run
-	$(BIN)/rechallenge demo demo
+	$(BIN)/rechallenge demo demo --jobs 2
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
