@@ -42,6 +42,7 @@ def known_names() -> set[str]:
     keys = {*StudyInfo.model_fields, *Model.model_fields, *StudyFile.model_fields, "study.toml"}
     tables = {path.stem for path in Path(knowledge.__file__).parent.glob("data/*.csv")}
     analyses = {name for name, step in registry.steps.items() if step.kind == "analysis"}
+    keys |= {option for name in analyses for option in registry.steps[name].options}
     return analyses | set(registry.contracts) | tables | commands | keys
 
 

@@ -68,7 +68,7 @@ class Story:
     log2 changes there, `rescue` the share of the killing that an inhibitor takes back, `arms` the labels of drugs
     in animals, `subgroup` a column of patients and its levels, the driver telling the prognosis in the first
     alone, `effector_clinic` the share of the driver's link with survival and response that the effectors have.
-    `exposure` are the study's own plasma concentrations (µM).
+    `exposure` are the study's own plasma concentrations (µM), `questions` the genes whose regulators are asked for.
     """
 
     title: str
@@ -105,6 +105,7 @@ class Story:
     arms: Mapping[str, str] = field(default_factory=dict)
     subgroup: tuple[str, tuple[str, ...]] | None = None
     effector_clinic: float = 0.0
+    questions: tuple[str, ...] = ()
     exposure: Mapping[str, float] = field(default_factory=dict)
 
     @property

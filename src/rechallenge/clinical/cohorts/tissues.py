@@ -213,8 +213,8 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
     """One row per marker and pair of groups: `CELLS`. Fractions are on the log scale with half a cell added.
 
     `group_a` is the one with the higher median. `difference` is the median of all differences of log fractions between
-    the groups (Hodges-Lehmann, as a ratio a : b) with its interval; `power_fourfold` is the power that so many patients have for a `fold` difference with the
-    spread seen. Fewer than three patients in a group: "not_testable".
+    the groups (Hodges-Lehmann, as a ratio a : b) with its interval; `power_fourfold` is the power that so many patients
+    have for a `fold` difference with the spread seen. Fewer than three patients in a group: "not_testable".
     """
     table = patient_cells.copy()
     table["log"] = np.log((table["positive"] + 0.5) / (table["cells"] + 1))

@@ -41,6 +41,7 @@ STORY = Story(
     regulator_rna=0.0,
     effector_rna=1.0,
     effector_clinic=0.8,
+    questions=("ILF3", "MRPL12"),
     knockdown=2.2,
     kd_um=25.02,
     variants={"V575A": 20.16, "A99E": None},
