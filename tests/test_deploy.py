@@ -47,7 +47,7 @@ def test_the_cluster_of_kubernetes_shares_one_volume_under_one_path() -> None:
 @pytest.mark.parametrize("name", ["Dockerfile", "rechallenge.def"])
 def test_what_the_images_copy_is_there(name: str) -> None:
     text = (DEPLOY / name).read_text("utf-8")
-    copied = re.findall(r"^COPY (.+) \S+$", text, re.MULTILINE) or re.findall(r"^    (\S+) /opt/rechallenge/", text, re.MULTILINE)
+    copied = re.findall(r"^COPY (.+) \S+$", text, re.M) or re.findall(r"^    (\S+) /opt/rechallenge/", text, re.M)
     files = [f for line in copied for f in line.split()]
     assert {"requirements.lock", "src", "pyproject.toml"} <= set(files)
     assert all((ROOT / f).exists() for f in files)

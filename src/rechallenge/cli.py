@@ -71,9 +71,7 @@ def demo(
     ] = "whole",
     scenario: Annotated[
         str,
-        typer.Option(
-            "--scenario", metavar="NAME", help="driver, no_driver, no_expression, no_clinic or contradicted."
-        ),
+        typer.Option("--scenario", metavar="NAME", help="driver, no_driver, no_expression, no_clinic or contradicted."),
     ] = "driver",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the simulated noise.")] = 0,
     size: Annotated[str, typer.Option("--size", metavar="SIZE", help="full or small.")] = "full",

@@ -84,6 +84,9 @@ def write(folder: Path, kinds: Sequence[str]) -> list[Path]:
             lines.append(f'{c.name} = {{ values = "{c.name}.csv", samples = "{c.name}_samples.csv", unit = "" }}')
             files[f"{c.name}.csv"] = "feature\n"
             files[f"{c.name}_samples.csv"] = ",".join(x.name for x in c.columns if x.name != "feature") + "\n"
+        elif c.example.startswith("file,"):  # files of another form, and a sheet that says what they are
+            lines.append(f'{c.name} = {{ values = "{c.name}/*", samples = "{c.name}_samples.csv" }}')
+            files[f"{c.name}_samples.csv"] = c.example.splitlines()[0] + "\n"
         else:
             lines.append(f'{c.name} = "{c.name}.csv"')
             files[f"{c.name}.csv"] = ",".join(x.name for x in c.columns) + "\n"

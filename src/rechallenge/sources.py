@@ -41,6 +41,12 @@ LIBRARIES = (
     "pyjaspar",
     "pygoslin",
     "scikit-image",
+    "scikit-learn",
+    "h5py",
+    "scanpy",
+    "umap-learn",
+    "pynndescent",
+    "graspologic-native",
 )
 
 

@@ -170,7 +170,7 @@ def test_staurosporine_with_runs_exchanged(shared: Path) -> None:
 
 def test_panobinostat_over_dose_and_temperature(shared: Path, tmp_path: Path) -> None:
     """Twelve temperatures by five doses (the 492 proteins of Becher et al. 2016, doi:10.1038/nchembio.2185, that the
-    package TPP brings): HDAC1, HDAC2 and HDAC10 are found, with two others, and HDAC6 comes next."""
+    package TPP brings): HDAC1, HDAC2, HDAC6 and HDAC10 are found, and two others."""
     folder = shared / "data" / "target" / "tpp"
     config = pd.read_csv(folder / "pano2D_config.csv", dtype=str, keep_default_na=False)
     names = [f"pano2D_{run}.csv" for run in dict.fromkeys(config["Experiment"])]
@@ -181,8 +181,7 @@ def test_panobinostat_over_dose_and_temperature(shared: Path, tmp_path: Path) ->
     table = assay.thermal_shift(frame)["thermal_shift"]
     assert len(table) == 492 and set(table["condition"]) == {"4 doses x 12 temperatures"}
     hits = table[table["q_value"] < 0.05].set_index("gene")
-    assert set(hits.index) == {"HDAC1", "HDAC2", "HDAC10", "PIR", "MIER1"} and (hits["effect"] > 0).all()
-    assert table.set_index("gene").loc["HDAC6", "q_value"] < 0.1
+    assert set(hits.index) == {"HDAC1", "HDAC2", "HDAC6", "HDAC10", "PIR", "MIER1"} and (hits["effect"] > 0).all()
     assert hits.loc[["HDAC1", "HDAC2"], "pec50"].between(5.3, 6.5).all()
     assert hits.loc["PIR", "pec50_status"] == "censored" and hits["n"].eq(1).all()
 

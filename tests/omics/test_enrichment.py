@@ -138,6 +138,19 @@ def test_the_analysis_tests_every_contrast_and_both_directions():
     evidence.check(findings.enrichment_claims(made))
 
 
+def test_fold_changes_alone_are_ranked_and_claim_nothing_by_themselves():
+    """A published contrast without statistics: the planted set is first by fold change, beside one with statistics."""
+    values = ranked(8, GENES[:40])
+    bare = table(values, "theirs").assign(statistic=np.nan, p_value=np.nan, q_value=np.nan, n=np.nan)
+    both = pd.concat([table(values, "ours"), bare], ignore_index=True)
+    made = en.gene_enrichment(both, own(planted=GENES[:40], other=GENES[500:540]), collections_used=(), sample_size=101)
+    theirs = made[made["contrast"] == "theirs"].set_index("term")
+    assert set(theirs["ranked_by"]) == {"log2fc"} and set(theirs["method"]) == {"preranked GSEA"}
+    assert theirs.loc["planted", "q_value"] < 1e-4 < theirs.loc["other", "q_value"] and theirs["n"].isna().all()
+    said = evidence.check(findings.enrichment_claims(made))
+    assert len(said) and not said["contrast"].str.contains("theirs").any()
+
+
 def test_built_in_programmes_are_there_and_one_that_rises_is_told():
     sets = collections(None, (PROGRAMMES,))[PROGRAMMES]
     genes = sorted({g for v in sets.values() for g in v}) + [f"X{i}" for i in range(500)]

@@ -16,8 +16,8 @@ from rechallenge.record import RunRecord
 from rechallenge.simulate import plan, studies, whole
 from rechallenge.study import Study
 
-#: kinds that no simulation makes: raw exports of readers, pictures, and single cells
-NOT_MADE = {"plates", "images", "seahorse_injections", "cells"}
+#: kinds that no simulation makes: raw exports of readers, pictures, and sheets that lie in other files
+NOT_MADE = {"plates", "images", "seahorse_injections"}
 
 
 def run(folder: Path, **how: str | int) -> RunRecord:

@@ -74,7 +74,7 @@ CONVERGING = 4
     "support it (one-sided p < .05).",
 )
 def candidates(
-    evidence: pd.DataFrame, *, n_permutations: int = 200, n_draws: int = 60, alpha: float = 0.1, seed: int = 0
+    evidence: pd.DataFrame, *, n_permutations: int = 1000, n_draws: int = 60, alpha: float = 0.1, seed: int = 0
 ) -> dict[str, pd.DataFrame]:
     """`candidates`: one row per gene with a tested claim (`COLUMNS`); `candidate_terms`: the term of every gene and
     family in nats with its z and the claims behind it (`claims`: their rows in evidence.csv); the terms of a gene add

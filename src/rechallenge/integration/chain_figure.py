@@ -28,9 +28,9 @@ DASHED = (links.CURATED, links.INFERRED, links.NOT_SHOWN, links.UNTESTED)
 
 @figure(
     title="From drug to patient",
-    caption="One chain for each of the first candidates (of those called, where any is). The colour of an arrow says "
-    "who knows the link, dashed ones were not measured or not shown; a bar instead of an arrow head means that it "
-    "lowers. z is that of the surest claim behind the link, a star marks the weakest measured link of the chain.",
+    caption="One chain for each of the first candidates (of the surest tier, where any is called). The colour of an "
+    "arrow says who knows the link, dashed ones were not measured or not shown; a bar instead of an arrow head means "
+    "that it lowers. z is that of the surest claim behind the link, a star marks the weakest measured link.",
 )
 def chain_figure(chains: pd.DataFrame) -> Any:
     """Up to `DRAWN` chains below each other, those of called candidates where there are any; None without a chain."""
@@ -38,8 +38,8 @@ def chain_figure(chains: pd.DataFrame) -> Any:
 
     if chains.empty:
         return None
-    called = chains[chains["tier"] <= 2]
-    shown = (called if len(called) else chains).groupby("chain", sort=True)
+    called = chains[chains["tier"] == chains["tier"].min()] if chains["tier"].min() <= 2 else chains
+    shown = called.groupby("chain", sort=True)
     parts = [_placed(part, k) for k, (_, part) in enumerate(shown) if k < DRAWN]
     boxes, lines, heads, notes = (pd.DataFrame([row for p in parts for row in p[i]]) for i in range(4))
     n = len(parts)

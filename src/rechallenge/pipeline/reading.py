@@ -123,7 +123,7 @@ def _kind(
     one = replace(study, tables={kind: spec})
     for attempt in range(1, _TRIES + 1):
         listed = _files(study.folder, kind, spec)
-        key = _key(kind, spec, listed, contracts.get(kind), models, reader)
+        key = _key(kind, spec, listed, contracts.get(kind), models, reader, study.folder)
         known = store.manifest(key)
         if known is not None:
             return known, "cached", listed
@@ -190,8 +190,11 @@ def _key(
     contract: Contract | None,
     models: str,
     reader: Reader,
+    folder: Path,
 ) -> str:
     rules = [_rule(r) for r in contract.rules] if contract is not None else []
+    # a table that says where its files lie is another one where the study was moved
+    places = contract is not None and any(c.name == "path" for c in contract.columns)
     own = [contract.reader.partition(":")[0]] if contract is not None and ":" in contract.reader else []
     return sha256(
         canonical(
@@ -205,6 +208,7 @@ def _key(
                 "files": [[f.path, f.sha256] for f in listed],
                 "models": models,
                 "versions": dict(sources.versions()),
+                **({"folder": str(folder.resolve())} if places else {}),
             }
         )
     )

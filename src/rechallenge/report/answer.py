@@ -212,7 +212,8 @@ def _candidate(record: RunRecord) -> str:
     said = [q] if (q := words.equals("q", first.get("q_value"))) else []
     if not words.is_missing(first.get("rank_high")):
         low, high = math.floor(first["rank_low"]), math.ceil(first["rank_high"])
-        said.append(f"rank {low} to {high} in 90 % of resamplings")
+        reach = f"rank {low}" + (f" to {high}" if high > low else "")
+        said.append(f"{reach} in 90 % of resamplings")
     sure = f" ({'; '.join(said)})" if said else ""
     kinds = [k for k in str(first.get("streams_for") or "").split(", ") if k]
     agree = f"{words.counted(len(kinds), 'independent kind')} of evidence" if kinds else "the evidence"

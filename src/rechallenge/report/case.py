@@ -36,8 +36,8 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
     if table is None or table.empty or "kind" not in table.columns:
         return []
     made = []
-    if "tier" in table.columns and (table["tier"] <= 2).any():
-        table = table[table["tier"] <= 2]
+    if "tier" in table.columns and table["tier"].min() <= 2:
+        table = table[table["tier"] == table["tier"].min()]
     for _, part in table.groupby("chain", sort=True):
         links = [
             {

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
@@ -25,9 +25,10 @@ PANEL = 16
 
 
 class Made(NamedTuple):
-    """What a stream makes: file name -> its content (a table or text), and the lines of `[tables]` that name them."""
+    """What a stream makes: file name -> its content (a table, text or an AnnData), and the lines of `[tables]` for
+    it."""
 
-    files: dict[str, pd.DataFrame | str]
+    files: Mapping[str, Any]
     tables: tuple[str, ...]
 
 

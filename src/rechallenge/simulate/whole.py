@@ -18,12 +18,13 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.simulate.plan import AKR1B1, SCENARIOS, SIZES, Made, Plan, Scenario, Size, Story
-from rechallenge.simulate.streams import animals, bench, omics, patients, readouts, target
+from rechallenge.simulate.streams import animals, bench, cells, omics, patients, readouts, target
 
 Streams = Sequence[Callable[[Plan], Made]]
 #: what makes the tables, in the order of study.toml
@@ -31,7 +32,7 @@ STREAMS: Streams = (
     bench.viability, bench.combination, bench.screen, bench.sequences, omics.expression, omics.proteins,
     omics.metabolites, omics.fatty_acids, omics.isotopologues, omics.beside, readouts.measurements, readouts.qpcr,
     readouts.elisa, readouts.sizes, readouts.reporter, readouts.sequences, readouts.seahorse, target.thermal_shift,
-    target.binding, animals.tumours, patients.cohorts,
+    target.binding, animals.tumours, patients.cohorts, cells.cells,
 )  # fmt: skip
 
 _HEAD = """\
@@ -101,12 +102,14 @@ def free(folder: Path) -> None:
     (folder / "truth.json").unlink(missing_ok=True)
 
 
-def save(path: Path, content: pd.DataFrame | str) -> None:
-    """Write a table or text, the same bytes on every platform."""
+def save(path: Path, content: Any) -> None:
+    """Write a table or text, the same bytes on every platform, or an AnnData."""
     if isinstance(content, str):
         path.write_text(content, encoding="utf-8", newline="\n")
-    else:
+    elif isinstance(content, pd.DataFrame):
         content.to_csv(path, index=False, lineterminator="\n")
+    else:
+        content.write_h5ad(path)
 
 
 def study_file(plan: Plan, tables: Sequence[str]) -> str:

@@ -137,12 +137,13 @@ def cleared(y: Floats, design: Design, min_doses: int = 4) -> Floats:
     return out
 
 
-def _sums(y: Floats, design: Design, shares: Floats) -> tuple[list[Floats], list[Floats]]:
-    """Per temperature: sums of products [f, g] of centred values and centred shares [g, n], and of squares of the
-    latter. ``y`` is `cleared`."""
-    products, squares = [], []
+def _gains(y: Floats, design: Design, shares: Floats) -> tuple[Floats, Floats]:
+    """What curves with these shares of their plateau [g, n] take from the residual sum of squares of ``y`` [f, n]
+    (`cleared`): rising with the dose [f, g] and falling. In single precision: the many products are what takes time."""
+    size = (len(y), len(shares))
+    up, down, part = (np.zeros(size, np.float32) for _ in range(3))
     for level in design.levels:
-        top, bottom = np.zeros((len(y), len(shares))), np.zeros((len(y), len(shares)))
+        top, bottom = np.zeros(size, np.float32), np.zeros(size, np.float32)
         for b in np.unique(design.block[design.temperature == level]):
             at = np.flatnonzero(design.block == b)
             given = np.isfinite(y[:, at])
@@ -151,22 +152,20 @@ def _sums(y: Floats, design: Design, shares: Floats) -> tuple[list[Floats], list
                 rows = np.flatnonzero(code == pattern)
                 inside = at[given[rows[0]]]
                 s = shares[:, inside]
-                s = s - s.mean(axis=1, keepdims=True)
-                top[rows] += y[np.ix_(rows, inside)] @ s.T
+                s = (s - s.mean(axis=1, keepdims=True)).astype(np.float32)
+                top[rows] += y[np.ix_(rows, inside)].astype(np.float32) @ s.T
                 bottom[rows] += (s * s).sum(axis=1)
-        products.append(top)
-        squares.append(bottom)
-    return products, squares
-
-
-def _gains(products: list[Floats], squares: list[Floats]) -> tuple[Floats, Floats]:
-    """What curves rising with the dose, and falling ones, take from the residual sum of squares [f, g]."""
-    up, down = np.zeros(products[0].shape), np.zeros(products[0].shape)
-    for top, bottom in zip(products, squares, strict=True):
-        share = np.divide(top * np.abs(top), bottom, out=np.zeros(top.shape), where=bottom > 1e-12)
-        up += np.maximum(share, 0.0)
-        down += np.maximum(-share, 0.0)
-    return up, down
+        # a share that hardly differs between the doses measured makes no curve
+        np.sqrt(bottom, out=bottom)
+        np.divide(top, bottom, out=top, where=bottom > 1e-4)
+        np.multiply(top, bottom > 1e-4, out=top)
+        np.maximum(top, 0, out=part)
+        np.multiply(part, part, out=part)
+        up += part
+        np.minimum(top, 0, out=part)
+        np.multiply(part, part, out=part)
+        down += part
+    return up.astype(np.float64), down.astype(np.float64)
 
 
 def _freedom(y: Floats, design: Design) -> tuple[Ints, Floats, Floats]:
@@ -195,7 +194,7 @@ def fit_doses(y: ArrayLike, design: Design, *, limits: ArrayLike | None = None, 
     best, sign = np.full((len(values), 3), np.nan), np.ones(len(values))
     for k in range(0, len(values), _CHUNK):
         rows = slice(k, k + _CHUNK)
-        up, down = _gains(*_sums(values[rows], design, shares))
+        up, down = _gains(values[rows], design, shares)
         best[rows] = grid[np.maximum(up, down).argmax(axis=1)]
         sign[rows] = np.where(up.max(axis=1) >= down.max(axis=1), 1.0, -1.0)
     best = _search(values, design, best, sign)
@@ -338,7 +337,7 @@ def _statistics(values: Floats, design: Design, shares: Floats, df1: Floats, df2
     gain = np.zeros(len(values))
     for k in range(0, len(values), _CHUNK):
         part = slice(k, k + _CHUNK)
-        gain[part] = np.maximum(*_gains(*_sums(values[part], design, shares))).max(axis=1)
+        gain[part] = np.maximum(*_gains(values[part], design, shares)).max(axis=1)
     out = np.full(len(values), np.nan)
     for g in np.unique(group[group >= 0]):
         rows = np.flatnonzero(group == g)
@@ -364,12 +363,12 @@ def permuted(values: Floats, design: Design, rng: np.random.Generator) -> Floats
     return out
 
 
-def dose_test(y: ArrayLike, design: Design, *, permutations: int = 10, seed: int = 0) -> DoseTest:
+def dose_test(y: ArrayLike, design: Design, *, permutations: int = 20, seed: int = 0) -> DoseTest:
     """Does the dose matter: moderated F of every feature against the F of all features with permuted doses.
 
-    Features are pooled with those of about as many values (to tens), down to pools of 200 null values. Features with
-    fewer than `MIN_FREE` degrees of freedom beside the curve are nan. Raises ValueError where fewer than 20 features
-    can be tested.
+    Features are pooled with those of about as many values (to tens); a pool holds 400 null values or more. Features
+    with fewer than `MIN_FREE` degrees of freedom beside the curve are nan. Raises ValueError where fewer than 20
+    features can be tested.
     """
     values = cleared(np.atleast_2d(np.asarray(y, np.float64)), design)
     n, df1, df2 = _freedom(values, design)
@@ -377,7 +376,7 @@ def dose_test(y: ArrayLike, design: Design, *, permutations: int = 10, seed: int
     if able.sum() < 20:
         raise ValueError(f"a null distribution over features needs 20 of them, got {int(able.sum())}")
     group = np.where(able, np.rint(n / 10).astype(np.int64), -1)
-    group = _merged(group, max(3, int(np.ceil(200 / permutations))))
+    group = _merged(group, max(3, int(np.ceil(400 / permutations))))
     shares = design.response(design.grid())
     rows = np.flatnonzero(able)
     part, own = values[rows], group[rows]

@@ -141,7 +141,7 @@ def thermal_shift(
     min_spectra: int = 4,
     full_melt: Sequence[Sequence[float]] = FULL_MELT,
     test: str = "nparc",
-    permutations: int = 10,
+    permutations: int = 20,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """Every protein of every treatment against vehicle: `COLUMNS`; points and curves of the strongest; quality.

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
+from scipy import special
 
 from rechallenge.analysis import analysis
 from rechallenge.clinical.cohorts.candidates import where_measured
 from rechallenge.clinical.cohorts.expression import cohorts, percentiles
 from rechallenge.clinical.cohorts.people import long
 from rechallenge.faults import NotApplicable
-from rechallenge.stats import moderated, roc
+from rechallenge.stats import fractions, moderated, roc
 from rechallenge.stats.multiplicity import bh
 from rechallenge.tables.contract import source_rows
 
@@ -94,13 +94,6 @@ def _contrast(e: Any, y: np.ndarray[Any, Any], design: np.ndarray[Any, Any], con
     ).assign(q_value=lambda t: bh(t["p_value"]))  # fmt: skip
 
 
-def _wilson(k: float, n: int, zcrit: float) -> tuple[float, float]:
-    """Wilson's interval of a proportion (doi:10.1080/01621459.1927.10502953)."""
-    p, z2 = k / n, zcrit**2
-    middle, half = (p + z2 / (2 * n)) / (1 + z2 / n), zcrit / (1 + z2 / n) * np.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
-    return float(max(0.0, middle - half)), float(min(1.0, middle + half))
-
-
 @analysis(
     title="Serum biomarkers",
     reference=DELONG,
@@ -172,7 +165,7 @@ def _marker(
     a = roc.areas(x[None], is_case, confidence=confidence)
     sign = 1.0 if a.auc[0] >= 0.5 else -1.0
     best = roc.youden(sign * x, is_case)
-    limits = [_wilson(s * n, n, zcrit) for s, n in ((best.sensitivity, n1), (best.specificity, n0))]
+    limits = [fractions.wilson(s * n, n, zcrit) for s, n in ((best.sensitivity, n1), (best.specificity, n0))]
     flat = not np.isfinite(a.z[0])
     row |= {
         "auc": a.auc[0], "ci_low": a.ci_low[0], "ci_high": a.ci_high[0], "p_value": a.p[0],
@@ -193,14 +186,6 @@ def _marker(
     return row
 
 
-def _power(n_a: int, n_b: int, spread: float, fold: float = 4.0, alpha: float = 0.05) -> float:
-    """Power of the rank test for a `fold` difference of log fractions with this spread (normal shift, ARE 3/pi)."""
-    if min(n_a, n_b) < 2 or not spread > 0:
-        return float("nan")
-    shift = np.log(fold) / spread * np.sqrt(3 / np.pi * n_a * n_b / (n_a + n_b))
-    return float(special.ndtr(shift - special.ndtri(1 - alpha / 2)))
-
-
 @analysis(
     title="Marker-positive cells per patient",
     reference="doi:10.1214/aoms/1177730491",
@@ -217,7 +202,7 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
     have for a `fold` difference with the spread seen. Fewer than three patients in a group: "not_testable".
     """
     table = patient_cells.copy()
-    table["log"] = np.log((table["positive"] + 0.5) / (table["cells"] + 1))
+    table["log"] = fractions.logs(table["positive"], table["cells"])
     rows = []
     for marker, own in table.groupby("marker", sort=True):
         own = (
@@ -236,23 +221,6 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
 
 def _compared(own: pd.DataFrame, a: str, b: str, confidence: float, fold: float) -> dict[str, Any]:
     x, y = (own.loc[own["group"] == g, "log"].to_numpy(float) for g in (a, b))
-    row: dict[str, Any] = {
-        "group_a": a, "group_b": b, "n_a": len(x), "n_b": len(y), "median_a": float(np.exp(np.median(x))),
-        "median_b": float(np.exp(np.median(y))), "cells": int(own.loc[own["group"].isin([a, b]), "cells"].sum()),
-    }  # fmt: skip
-    differences = np.sort((x[:, None] - y[None, :]).ravel())
-    row["difference"] = float(np.exp(np.median(differences)))
-    if min(len(x), len(y)) < 3:
-        return {**row, "status": "not_testable", "reason": "fewer than three patients in a group"}
-    ties = len(np.unique(np.r_[x, y])) < len(x) + len(y)
-    test = stats.mannwhitneyu(x, y, method="asymptotic" if ties or len(x) * len(y) > 2000 else "exact")
-    reach = special.ndtri(0.5 + confidence / 2) * np.sqrt(len(x) * len(y) * (len(x) + len(y) + 1) / 12)
-    k = int(np.floor(len(differences) / 2 - reach))
-    outside = k < 1
-    spread = float(np.sqrt((x.var(ddof=1) * (len(x) - 1) + y.var(ddof=1) * (len(y) - 1)) / (len(x) + len(y) - 2)))
-    return {
-        **row, "ci_low": 0.0 if outside else float(np.exp(differences[k - 1])),
-        "ci_high": float("inf") if outside else float(np.exp(differences[-k])), "statistic": float(test.statistic),
-        "p_value": float(test.pvalue), "power_fourfold": _power(len(x), len(y), spread, fold),
-        "status": "estimated", "reason": "",
-    }  # fmt: skip
+    found = fractions.compare(x, y, confidence=confidence, fold=fold)
+    row = {"group_a": a, "group_b": b, "cells": int(own.loc[own["group"].isin([a, b]), "cells"].sum())}
+    return {**row, **found._asdict()}

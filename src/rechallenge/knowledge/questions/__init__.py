@@ -1,12 +1,14 @@
 """Questions that the knowledge tables answer, each answer with its sources.
 
 `drugs_for` and `targets_of` (which drug reaches which gene), `achievable` (can a patient have this concentration),
-`hepatic`, `approvals_of`, `unknowns` (what the tables cannot say of a drug), `is_hepatocyte`, and `describe`:
-everything that is known of a name, as plain text.
+`hepatic`, `approvals_of`, `unknowns` (what the tables cannot say of a drug), `is_hepatocyte`, `gene_sets`
+and `regulons` (the study's own, built-in and installed), and `describe`: everything that is known of a name, as plain
+text.
 """
 
 from __future__ import annotations
 
+from rechallenge.knowledge.questions.collections import gene_sets, regulons, set_titles
 from rechallenge.knowledge.questions.exposure import Achievable, achievable
 from rechallenge.knowledge.questions.facts import (
     Answer,
@@ -27,10 +29,13 @@ __all__ = [
     "approvals_of",
     "describe",
     "drugs_for",
+    "gene_sets",
     "hepatic",
     "is_hepatocyte",
     "one_drug",
     "one_gene",
+    "regulons",
+    "set_titles",
     "targets_of",
     "unknowns",
 ]

@@ -15,19 +15,27 @@ from rechallenge.omics.enrichment.sets import INSTALLABLE, PROGRAMMES, collectio
 GSEA = ("doi:10.1073/pnas.0506580102", "doi:10.1101/060012")
 COLUMNS = (
     "dataset", "layer", "contrast", "kind", "model", "collection", "term", "size", "es", "nes", "statistic", "hits",
-    "p_value", "q_value", "n", "direction", "leading_edge", "stands_for", "method", "status", "source_table",
+    "p_value", "q_value", "n", "direction", "leading_edge", "stands_for", "method", "ranked_by", "status",
+    "source_table",
 )  # fmt: skip
 RANKED, LISTED = "preranked GSEA", "over-representation"
 #: statistics beyond this carry no further rank weight
 CLIP = 40.0
 
 
+def ranked_by(part: pd.DataFrame) -> str:
+    """What ranks the genes of one contrast: their statistic, or the fold change where a contrast of others gives no
+    more; '' where it gives neither."""
+    return next((c for c in ("statistic", "log2fc") if c in part and part[c].notna().any()), "")
+
+
 def ranking(part: pd.DataFrame) -> pd.Series:
-    """Statistic per gene of one contrast, by symbol; of a gene that is there twice the surer one."""
-    there = part[part["statistic"].notna()]
+    """Statistic (or fold change) per gene of one contrast, by symbol; of a gene that is there twice the surer one."""
+    by = ranked_by(part) or "statistic"
+    there = part[part[by].notna()]
     name = symbol(there)
-    order = there.assign(_a=there["statistic"].abs(), _g=name).sort_values(["_a", "_g"], ascending=[False, True])
-    unique = order.drop_duplicates("_g").set_index("_g")["statistic"].astype(float).rename_axis(None)
+    order = there.assign(_a=there[by].abs(), _g=name).sort_values(["_a", "_g"], ascending=[False, True])
+    unique = order.drop_duplicates("_g").set_index("_g")[by].astype(float).rename_axis(None)
     return unique.clip(-CLIP, CLIP)
 
 
@@ -66,10 +74,13 @@ def gene_enrichment(
 
     `nes` is positive where the set is higher in the first group; `statistic` of a list is an odds ratio. `stands_for`
     is the surer set that shares most of its leading genes (itself where there is none). Sets are cut to the tested
-    genes and then need `smallest` (built-in programmes `smallest_programme`) to `largest` of them.
-    Raises NotApplicable where no contrast of genes was tested.
+    genes and then need `smallest` (built-in programmes `smallest_programme`) to `largest` of them. `ranked_by` is
+    "statistic", or "log2fc" where a contrast of others gives fold changes alone: such a ranking is coarser, its p-value
+    is that of the order of the genes, and no claim is made of it by itself. Raises NotApplicable where no contrast of
+    genes was tested.
     """
-    table = differential[differential["layer"].isin(["rna", "protein"]) & differential["statistic"].notna()]
+    ranks = differential[["statistic", "log2fc"]].notna().any(axis=1)
+    table = differential[differential["layer"].isin(["rna", "protein"]) & ranks]
     if table.empty:
         raise NotApplicable("no contrast of genes or proteins was tested")
     sets = collections(gene_sets, collections_used)
@@ -80,7 +91,7 @@ def gene_enrichment(
             least = smallest_programme if name == PROGRAMMES else smallest
             ranked = testing.gsea(genes, members, smallest=least, largest=largest, sample_size=sample_size, seed=seed)
             out.append(_rows(ranked, key, name, RANKED, part, alpha))
-            for sign in (1, -1):
+            for sign in (1, -1) if part["q_value"].notna().any() else ():
                 called = symbol(part[(part["q_value"] < alpha) & (sign * part["log2fc"] >= fold)])
                 listed = testing.over_representation(
                     called.tolist(), list(genes.index), members, smallest=least, largest=largest
@@ -104,7 +115,8 @@ def _rows(
     for name, value in zip(("dataset", "layer", "contrast", "kind", "model"), key, strict=True):
         out[name] = value
     out["collection"], out["method"], out["status"] = collection, method, "estimated"
-    out["n"] = float(part["n"].median())
+    out["n"] = float(part["n"].median()) if part["n"].notna().any() else np.nan
+    out["ranked_by"] = ranked_by(part) if method == RANKED else ""
     out["direction"] = np.sign(out["nes"]).astype(int) if method == RANKED else sign
     out["source_table"] = "differential"
     return out

@@ -27,7 +27,7 @@ def enrichment_claims(gene_enrichment: pd.DataFrame, sample_enrichment: pd.DataF
     """One claim per set and resistant line: every built-in programme, and other sets that are called and stand for
     themselves. Contrasts with enough samples rest on the permutation of samples, the others on the preranked test."""
     table = _chosen(gene_enrichment, sample_enrichment)
-    table = table[table["kind"] == RESISTANCE]
+    table = table[(table["kind"] == RESISTANCE) & (table["n"] > 0)]  # fold changes alone make no claim
     own = table["collection"] == PROGRAMMES
     kept = table[own | ((table["q_value"] < CALLED) & (table["stands_for"] == table["term"]))]
     names = titles()
@@ -99,7 +99,8 @@ def programme_panel(gene_enrichment: pd.DataFrame) -> Any:
             "kind": table["kind"],
         }
     )
-    columns = list(dict.fromkeys(data.sort_values(["kind", "contrast"])["contrast"]))[:14]
+    data["_k"] = data["kind"].map({RESISTANCE: 0, "treatment": 1}).fillna(2)
+    columns = list(dict.fromkeys(data.sort_values(["_k", "kind", "contrast"])["contrast"]))[:14]
     data = data[data["contrast"].isin(columns)]
     strongest = data.groupby("programme")["nes"].agg(lambda v: float(np.abs(v).max())).nlargest(TERMS).index
     data = data[data["programme"].isin(strongest)]

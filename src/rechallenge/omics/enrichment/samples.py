@@ -16,6 +16,7 @@ from rechallenge.moderated_contrasts import blocks_of
 from rechallenge.omics.enrichment import permutation, testing
 from rechallenge.omics.enrichment.analyses import COLUMNS, RANKED
 from rechallenge.omics.enrichment.sets import INSTALLABLE, PROGRAMMES, collections
+from rechallenge.stats.single_sample import single_sample
 
 SUBRAMANIAN = "doi:10.1073/pnas.0506580102"
 GOEMAN = "doi:10.1093/bioinformatics/btm051"
@@ -179,30 +180,6 @@ def _scored(data: Levels, sets: testing.Sets, smallest: int, method: str) -> lis
     if method == "ssgsea":
         return single_sample(data.values, np.array(data.genes), sets, smallest)
     return variation(data.values, data.genes, sets, smallest)
-
-
-def single_sample(
-    values: Any, genes: Any, sets: testing.Sets, smallest: int, weight: float = 0.25
-) -> list[tuple[str, Any, int]]:
-    """ssGSEA of ``values`` [genes, samples]: (term, scores [samples], size) per set, as Barbie et al. 2009 define it:
-    the sum over ranks of the difference between the weighted share of hits and the share of misses."""
-    n = values.shape[0]
-    if n < 2 * smallest:
-        return []
-    order = np.argsort(-values, axis=0, kind="stable")
-    rank = np.arange(n, 0, -1, dtype=float)[:, None]  # the highest gene has rank n
-    out = []
-    for term, members in sorted(sets.items()):
-        inside = np.isin(genes, list(members))
-        size = int(inside.sum())
-        if size < smallest or size >= n:
-            continue
-        hit = inside[order]
-        w = np.where(hit, rank**weight, 0.0)
-        up = np.cumsum(w, axis=0) / w.sum(axis=0)
-        down = np.cumsum(~hit, axis=0) / (n - size)
-        out.append((term, (up - down).sum(axis=0) / n, size))
-    return out
 
 
 def variation(values: Any, genes: list[str], sets: testing.Sets, smallest: int) -> list[tuple[str, Any, int]]:

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from rechallenge import knowledge
 from rechallenge.faults import Fault, InputFaults
+from rechallenge.knowledge.questions.collections import INSTALLABLE, PROGRAMMES
+from rechallenge.knowledge.questions.collections import gene_sets as collections
+from rechallenge.knowledge.questions.collections import set_titles as titles
 from rechallenge.study import TableSource
 from rechallenge.tables.contract import Column, Contract
 
-#: the built-in collection: programmes that matter in resistance
-PROGRAMMES = "programmes"
-#: collections that can be installed with `rechallenge knowledge fetch`
-INSTALLABLE = ("hallmark", "reactome", "wikipathways", "go_bp")
+__all__ = ["GENE_SETS", "INSTALLABLE", "OWN", "PROGRAMMES", "collections", "read_sets", "titles"]
+
 OWN = "own"
 
 
@@ -75,32 +74,3 @@ GENE_SETS = Contract(
     reader=f"{__name__}:read_sets",
     example="set,gene,collection\nmy signature,AKR1B1,own\nmy signature,SORD,own\n",
 )  # fmt: skip
-
-
-def collections(own: pd.DataFrame | None, wanted: Sequence[str]) -> dict[str, dict[str, list[str]]]:
-    """Collection -> set -> genes: the study's own, then `wanted` of those that are built in or installed, in order."""
-    from rechallenge.knowledge.errors import KnowledgeError
-
-    out: dict[str, dict[str, list[str]]] = {}
-    if own is not None and len(own):
-        for name, part in own.groupby("collection", sort=True):
-            out[str(name)] = _by_set(part)
-    for name in wanted:
-        if name == PROGRAMMES:
-            out[name] = _by_set(knowledge.table("gene_sets"))
-            continue
-        try:
-            out[name] = _by_set(knowledge.table(name))
-        except KnowledgeError:
-            continue  # not installed: what is used is named in the result, and `knowledge list` says what could be
-    return out
-
-
-def _by_set(table: pd.DataFrame) -> dict[str, list[str]]:
-    return {str(s): sorted({str(g) for g in genes}) for s, genes in table.groupby("set", sort=True)["gene"]}
-
-
-def titles() -> dict[str, str]:
-    """Titles of the built-in programmes by name."""
-    info = knowledge.starter("gene_set_info")
-    return dict(zip(info["set"], info["title"], strict=True))

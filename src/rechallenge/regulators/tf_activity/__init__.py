@@ -7,20 +7,17 @@ changed themselves.
 
 from __future__ import annotations
 
+from rechallenge.knowledge.questions.collections import regulons as edges
 from rechallenge.regulators.tf_activity.activity import (
     REGULONS,
-    calibrated,
-    edges,
-    network,
-    permuted,
     ranking,
     tf_activities,
     tf_activity,
     tf_claims,
-    ulm,
 )
 from rechallenge.regulators.tf_activity.control import regulator_claims, regulator_table, regulators
 from rechallenge.regulators.tf_activity.hints import hint_claims, regulator_hints
+from rechallenge.stats.networks import calibrated, network, permuted, ulm
 
 __all__ = [
     "REGULONS",

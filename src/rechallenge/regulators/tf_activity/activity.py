@@ -11,29 +11,27 @@ cannot take away: targets that move together for another reason than their facto
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from rechallenge import knowledge
 from rechallenge.analysis import analysis, claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.faults import NotApplicable
+from rechallenge.knowledge.questions.collections import INSTALLED
+from rechallenge.knowledge.questions.collections import regulons as edges
 from rechallenge.report.words import equals, number
 from rechallenge.stats.multiplicity import bh
+from rechallenge.stats.networks import FEWEST, calibrated, network, permuted, scores, ulm
 from rechallenge.tables.contract import Column, Contract
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 ULM = "doi:10.1093/bioadv/vbac016"
 COLLECTRI = "doi:10.1093/nar/gkad841"
-#: regulons from which a permuted network can be made; groups of like size that share a null; statistics are cut here
-FEWEST, POOLS, CLIP = 20, 5, 30.0
+#: statistics are cut here
+CLIP = 30.0
 #: q below which a sentence says that a regulon is shifted
 CALLED = 0.05
-OWN, INSTALLED, STARTER = "own", "collectri", "starter"
 KEYS = ("dataset", "layer", "contrast", "kind", "model")
 COLUMNS = (
     *KEYS, "tf", "score", "null_mean", "null_sd", "z", "p_value", "p_nominal", "q_value", "n_targets", "n_genes",
@@ -51,121 +49,6 @@ REGULONS = Contract(
     key=("tf", "target"),
     example="tf,target,weight\nFOSL2,AKR1B1,1\nFOSL2,MMP1,1\n",
 )
-
-
-class Network(NamedTuple):
-    """Edges between factors and measured genes: names, and per edge the factor, the gene and the weight."""
-
-    factors: list[str]
-    factor: Ints
-    gene: Ints
-    weight: Floats
-
-
-def edges(own: pd.DataFrame | None) -> pd.DataFrame:
-    """Signed edges tf, target, weight, and `regulons`: where each comes from. The study's own go before CollecTRI's,
-    these before those of the built-in table, of which the factors of expression are taken."""
-    from rechallenge.knowledge.errors import KnowledgeError
-
-    names = ["tf", "target", "weight"]
-    tables = []
-    if own is not None and len(own):
-        tables.append(own[names].assign(regulons=OWN))
-    try:
-        known = knowledge.table("collectri").rename(columns={"regulator": "tf"})
-        tables.append(known[names].assign(regulons=INSTALLED))
-    except KnowledgeError:
-        pass
-    some = knowledge.starter("regulators")
-    some = some[some["acts_on"].eq("expression") & ~some["regulator"].str.startswith("hsa-")]
-    built = some.rename(columns={"regulator": "tf"}).assign(weight=some["effect"].astype(float), regulons=STARTER)
-    tables.append(built[[*names, "regulons"]])
-    out = pd.concat(tables, ignore_index=True)
-    out["weight"] = pd.to_numeric(out["weight"]).astype(float)
-    out = out[out["weight"].notna() & (out["weight"] != 0)]
-    out = out.assign(_rank=out["regulons"].map({OWN: 0, INSTALLED: 1, STARTER: 2}))
-    order = ["_rank", "tf", "target", "weight"]
-    out = out.sort_values(order, kind="mergesort").drop_duplicates(["tf", "target"]).drop(columns="_rank")
-    return out.sort_values(["tf", "target"], kind="mergesort", ignore_index=True)
-
-
-def network(known: pd.DataFrame, genes: pd.Index[Any]) -> Network:
-    """The edges to `genes`; a factor's edge to itself does not count."""
-    at = genes.get_indexer(pd.Index(known["target"]))
-    kept = (at >= 0) & (known["tf"] != known["target"]).to_numpy()
-    codes, names = pd.factorize(known["tf"].to_numpy()[kept], sort=True)
-    return Network([str(n) for n in names], codes.astype(np.int64), at[kept].astype(np.int64),
-                   known["weight"].to_numpy(float)[kept])  # fmt: skip
-
-
-def ulm(statistic: Floats, net: Network) -> Floats:
-    """Score of every factor: t of the slope of `statistic` [genes] on its weights, 0 for genes that are no target.
-
-    With n genes and their correlation r with the weights, t = r sqrt((n - 2) / (1 - r^2)).
-    """
-    return np.asarray(_scores(statistic, net, net.gene[None, :])[0])
-
-
-def _scores(statistic: Floats, net: Network, genes: Ints) -> Floats:
-    """Scores [permutations, factors] for the genes at the ends of the edges [permutations, edges]."""
-    n, many = statistic.size, len(net.factors)
-    centred = statistic - statistic.mean()
-    spread = centred @ centred
-    sums = np.bincount(net.factor, net.weight, many)
-    squares = np.bincount(net.factor, net.weight**2, many) - sums**2 / n
-    together = np.array([np.bincount(net.factor, net.weight * centred[g], many) for g in genes])
-    with np.errstate(invalid="ignore", divide="ignore"):
-        r = together / np.sqrt(spread * squares)
-        return np.asarray(r * np.sqrt((n - 2) / np.maximum(1 - r**2, 1e-12)))
-
-
-def permuted(net: Network, n_genes: int, times: int, seed: int, burn: int = 20, thin: int = 3) -> Ints:
-    """Genes at the ends of the edges [times, edges] of networks with the same degrees of factors and of genes.
-
-    A chain of swaps: the genes of two edges are exchanged where neither new edge exists. All edges are paired at random
-    in every round; `burn` rounds come first and `thin` between two networks that are kept.
-    """
-    rng = np.random.default_rng(seed)
-    gene, size = net.gene.copy(), net.factor.size
-    out = np.empty((times, size), dtype=np.int64)
-    half = size // 2
-    for i in range(times):
-        for _ in range(burn if i == 0 else thin):
-            order = rng.permutation(size)
-            a, b = order[:half], order[half : 2 * half]
-            new = np.concatenate([net.factor[a] * n_genes + gene[b], net.factor[b] * n_genes + gene[a]])
-            now = np.sort(net.factor * n_genes + gene)
-            there = now[np.minimum(np.searchsorted(now, new), size - 1)] == new
-            # of several proposals of one edge the first is taken
-            taken = np.ones(new.size, dtype=bool)
-            taken[np.unique(new, return_index=True)[1]] = False
-            bad = (there | taken)[:half] | (there | taken)[half:]
-            a, b = a[~bad], b[~bad]
-            gene[a], gene[b] = gene[b], gene[a]
-        out[i] = gene
-    return out
-
-
-def calibrated(scores: Floats, null: Floats, size: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-    """z, two-sided p, and mean and standard deviation of the null [permutations, factors] of every factor's score.
-
-    p = (b + 1) / (m + 1) over the null scores of factors of like size (`POOLS` groups), each standardised with the mean
-    and standard deviation of its own factor.
-    """
-    mean, sd = null.mean(axis=0), null.std(axis=0, ddof=1)
-    fixed = sd <= 1e-9 * np.maximum(1.0, np.abs(mean))
-    safe = np.where(fixed, 1.0, sd)
-    z, p = (scores - mean) / safe, np.full(scores.size, np.nan)
-    spread = np.abs((null - mean) / safe)
-    rank = np.argsort(np.argsort(size, kind="stable"), kind="stable")
-    pool = rank * min(POOLS, max(1, scores.size // FEWEST)) // max(1, scores.size)
-    for k in np.unique(pool):
-        mine = (pool == k) & ~fixed
-        values = np.sort(spread[:, mine], axis=None)
-        above = values.size - np.searchsorted(values, np.abs(z[mine]) - 1e-12, side="left")
-        p[mine] = (above + 1) / (values.size + 1)
-    z[fixed] = np.nan
-    return z, p, mean, np.where(fixed, 0.0, sd)
 
 
 def ranking(part: pd.DataFrame) -> pd.Series:
@@ -233,7 +116,7 @@ def tf_activity(
             frame["status"], frame["n_permutations"] = "not_testable", 0
             frame["reason"] = f"{kept.size} regulons are too few to be permuted: fetch collectri"
         else:
-            null = _scores(values, net, permuted(net, x.size, n_permutations, seed))[:, kept]
+            null = scores(values, net, permuted(net, x.size, n_permutations, seed))[:, kept]
             z, p, mean, sd = calibrated(score, null, size[kept])
             frame["z"], frame["p_value"], frame["null_mean"], frame["null_sd"] = z, p, mean, sd
             frame["q_value"] = bh(p)

@@ -23,8 +23,9 @@ import pandas as pd
 from rechallenge.analysis import analysis, claims, figure
 from rechallenge.evidence import claim_table
 from rechallenge.faults import NotApplicable
+from rechallenge.knowledge.questions.collections import STARTER
+from rechallenge.knowledge.questions.collections import regulons as edges
 from rechallenge.regulators.tf_activity import bench
-from rechallenge.regulators.tf_activity.activity import STARTER, edges
 from rechallenge.regulators.tf_activity.bench import AGAINST, KNOWN, NO, UNKNOWN, YES
 from rechallenge.report.words import equals, number
 from rechallenge.stats.multiplicity import bh

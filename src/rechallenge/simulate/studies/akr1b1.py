@@ -16,7 +16,7 @@ import pandas as pd
 
 from rechallenge.simulate import combinations, plan
 from rechallenge.simulate.plan import Made, Plan, Size
-from rechallenge.simulate.streams import animals, bench, omics, patients, readouts
+from rechallenge.simulate.streams import animals, bench, cells, omics, patients, readouts
 from rechallenge.simulate.whole import Streams
 
 EIGHT = ("lenvatinib", "sorafenib", "regorafenib", "gefitinib", "lapatinib", "5-fluorouracil", "irinotecan",
@@ -107,5 +107,5 @@ def transfer(made: Plan) -> Made:
 STREAMS: Streams = (
     bench.viability, combination, expression, omics.proteins, omics.metabolites, omics.fatty_acids, omics.beside,
     measurements, transfer, readouts.qpcr, readouts.elisa, readouts.sizes, readouts.reporter, readouts.sequences,
-    animals.tumours, patients.cohorts,
+    animals.tumours, patients.cohorts, cells.cells,
 )  # fmt: skip

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 from rechallenge.simulate.plan import SIZES as WHOLE
 from rechallenge.simulate.plan import Made, Plan, Story
-from rechallenge.simulate.streams import animals, bench, omics, patients, readouts
+from rechallenge.simulate.streams import animals, bench, cells, omics, patients, readouts
 from rechallenge.simulate.whole import Streams
 
 STORY = Story(
@@ -77,5 +77,5 @@ def utr(made: Plan) -> Made:
 
 STREAMS: Streams = (
     bench.viability, bench.combination, omics.expression, omics.proteins, measurements, utr, animals.tumours,
-    patients.cohorts,
+    patients.cohorts, cells.cells,
 )  # fmt: skip
