@@ -217,3 +217,11 @@ def test_all_of_it_is_deterministic_and_ignores_the_order_of_claims():
     again = told(evidence.join([claims.sample(frac=1, random_state=1)]))
     for name in ("chains", "repurposing", "next"):
         pd.testing.assert_frame_equal(again[name], case("lefamulin")[name])
+
+
+def test_a_study_without_a_claim_of_a_drug_has_links_not_tested() -> None:
+    """No claim at all about drugs or regulators is no fault: those links are not tested."""
+    none = evidence.empty()
+    assert links.restoration(none, "epalrestat").state == links.UNTESTED
+    assert links.control(none, "FOSL2", "AKR1B1", 1).state in (links.CURATED, links.UNTESTED)
+    assert links.engagement(none, "epalrestat", "AKR1B1", "").state == links.UNTESTED

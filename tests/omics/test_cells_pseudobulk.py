@@ -56,6 +56,19 @@ def test_planted_genes_are_found_with_the_sample_as_unit(apart):
     assert set(found["cell_contrasts"]["state"]) == {pseudobulk.ALL}
 
 
+def test_no_treatment_has_many_names(apart):
+    """A sheet without treatments says `none`: the lines are compared as with a vehicle."""
+    cells, of, _, _ = apart
+    bare = of.assign(treatment="none")
+    ours, theirs = (pseudobulk.cell_contrasts(cells, t, MODELS)["cell_contrasts"] for t in (bare, of))
+    assert len(ours)
+    pd.testing.assert_frame_equal(ours, theirs)
+    sheet = pseudobulk.units(bare)
+    sheet = sheet[sheet["state"] == pseudobulk.ALL].reset_index(drop=True)
+    values = np.arange(4.0 * len(sheet)).reshape(4, -1) ** 2
+    assert set(pseudobulk.compared(values, list("abcd"), sheet, MODELS, None)["contrast"]) == {"Huh-7 LR vs Huh-7 P"}
+
+
 @pytest.mark.parametrize("scatter", [0.08, 0.25])
 def test_copies_of_one_group_are_not_called(tmp_path: Path, scatter: float):
     spec = simulated.Spec(genes=600, sample_sd=scatter)

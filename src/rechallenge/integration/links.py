@@ -64,7 +64,7 @@ def control(evidence: pd.DataFrame, regulator: str, gene: str, sign: int) -> Lin
     other = np.where(about["entity"] == regulator, gene, regulator)
     said = about["contrast"] + " " + about["claim"]
     both = [bool(naming(pd.Series([t]), str(o)).iloc[0]) for t, o in zip(said, other, strict=True)]
-    about = about[both]
+    about = about[np.array(both, dtype=bool)]
     direct = about[
         about["stream"].isin(["reporter", "qpcr", "measurements", "western"]) & (about["level"] != "knowledge")
     ]
@@ -119,7 +119,7 @@ def restoration(evidence: pd.DataFrame, drug: str) -> Link:
     ]
     parts = rows["entity"].str.split(" + ", regex=False)
     mine = [any(p.strip().casefold() == drug.casefold() for p in names) for names in parts]
-    rows = rows[mine]
+    rows = rows[np.array(mine, dtype=bool)]
     rows = rows[~rows["contrast"].str.startswith("selectivity")]
     return _signed(rows, -1)
 

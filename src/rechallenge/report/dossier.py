@@ -123,7 +123,7 @@ def _tables(record: RunRecord, ids: _Ids) -> tuple[dict[str, _Table], list[_Tabl
         title = words.title(name)
         if step is not None:
             title = step.title if len(step.outputs) < 2 else f"{step.title}: {words.title(name).lower()}"
-        place = "stream:" + step.stream if step is not None else ""
+        place = "stream:" + words.section(step.stream) if step is not None else ""
         if "quality" in name:
             place = "quality"
         if name in FRONT:
@@ -145,7 +145,7 @@ def _streams(
     for name in _stream_names(record):
         mine = [f for f in figures if f["place"] == f"stream:{name}"]
         shown = [t for t in tables.values() if t.place == f"stream:{name}"]
-        rows = record.evidence[record.evidence["stream"] == name]
+        rows = record.evidence[record.evidence["stream"].map(words.section) == name]
         links = {f["id"]: (f"Figure {f['number']}", f["about"]) for f in mine if not f["further"]}
         table_ids = {t.view.name: (t.id, t.view.title) for t in tables.values()}
         claims: list[ClaimView] = claim_views(rows, links, table_ids, ids, most=CLAIMS, cited=cited)
@@ -164,9 +164,9 @@ def _streams(
 
 
 def _stream_names(record: RunRecord) -> list[str]:
-    """Streams in the order in which they ran."""
-    names = dict.fromkeys([s.stream for s in record.steps] + [f.stream for f in record.figures])
-    return list(dict.fromkeys([*names, *record.evidence["stream"].tolist()]))
+    """Sections of the page in the order in which they are read."""
+    streams = [*(s.stream for s in record.steps), *(f.stream for f in record.figures), *record.evidence["stream"]]
+    return words.in_order(streams)
 
 
 def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
@@ -182,7 +182,7 @@ def _figures(record: RunRecord, ids: _Ids) -> list[dict[str, Any]]:
         title = f"{f.title} ({seen[key]} of {same[key]})" if same[key] > 1 else f.title
         about = (f.step, *(steps[f.step].inputs if f.step in steps else ()))
         judges = any(word in f.step for word in ("quality", "plate"))
-        place = "quality" if judges else f"stream:{f.stream}"
+        place = "quality" if judges else f"stream:{words.section(f.stream)}"
         if f.step in case.FIGURES and case.FIGURES[f.step] in record.tables:
             place = f"front:{case.FIGURES[f.step]}"
         places[place] += 1

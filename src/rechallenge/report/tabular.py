@@ -19,6 +19,8 @@ WIDTH = 132
 LONGEST = 160
 #: text up to this length is kept on one line
 SHORT = 24
+#: text longer than this is a sentence, and its column is wide enough to read it
+LONG = 120
 _ALWAYS = ("p_value", "q_value", "status", "verdict", "n", "n_replicates", "claim", "summary", "reason")
 _VARY = ("p_value", "q_value", "claim", "summary")
 _SENTENCES = ("claim", "summary", "reason", "note")
@@ -177,8 +179,10 @@ def _column(name: str, frame: pd.DataFrame, folded: _Folded) -> tuple[str, list[
     elif name in _SENTENCES:
         values = [words.plain(v) if isinstance(v, str) else v for v in values]
     cells = [_text(v) for v in values]
-    if max((len(cell.text) for cell in cells), default=0) <= SHORT:
-        cells = [Cell(cell.text, cell.sort, cell.kind or "short") for cell in cells]
+    longest = max((len(cell.text) for cell in cells), default=0)
+    kind = "short" if longest <= SHORT else "long" if longest > LONG else ""
+    if kind:
+        cells = [Cell(cell.text, cell.sort, cell.kind or kind) for cell in cells]
     return words.heading(name), cells
 
 

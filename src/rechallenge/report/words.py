@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 MISSING = "–"
@@ -55,6 +55,21 @@ _HEADINGS = {
     "n_replicates": "n (biological replicates)",
     "row": "row",
 }
+#: sections of the dossier as they are read: streams of claims and of steps, by section, in order
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "dose_response": (), "combination": (), "screen": (), "schedule": (), "transfer": (), "rescue": (),
+    "expression": ("protein", "reversal"), "enrichment": (), "concordance": (), "modules": (), "cells": (),
+    "tf_activity": ("regulators",), "motifs": (), "mirna": (), "reporter": (), "metabolome": (), "fatty_acids": (),
+    "tracing": (), "seahorse": ("bioenergetics",), "atlas": (), "thermal_shift": (), "binding": (), "measurements": (),
+    "qpcr": (), "elisa": (), "sizes": (), "images": (), "tumours": (),
+    "cohorts": ("survival", "response", "subgroups", "treatment_survival", "tumour_normal", "biomarkers",
+                "cell_association"),
+}  # fmt: skip
+_TITLES = {
+    "cohorts": "Patients", "cells": "Single cells", "atlas": "Enzymes and metabolites", "tumours": "Animals",
+    "modules": "Interaction modules", "sizes": "Particle sizes", "motifs": "Promoter motifs",
+    "mirna": "microRNA sites", "reporter": "Reporters", "concordance": "Agreement of data sets",
+}  # fmt: skip
 _WORDS = {
     "ic50": "IC50",
     "ec50": "EC50",
@@ -72,6 +87,8 @@ _WORDS = {
     "rna": "RNA",
     "mirna": "miRNA",
     "tf": "TF",
+    "elisa": "ELISA",
+    "qpcr": "qPCR",
     "ri": "RI",
     "dss": "DSS",
     "tm": "Tm",
@@ -251,8 +268,21 @@ def heading(column: str) -> str:
     return f"{text} ({unit})" if unit else text
 
 
+def section(stream: str) -> str:
+    """The section in which a stream is told: claims of `survival` stand with the other patients."""
+    return next((name for name, others in SECTIONS.items() if stream in others), stream)
+
+
+def in_order(streams: Iterable[str]) -> list[str]:
+    """Sections of these streams, each once: those of `SECTIONS` in its order, then others as they come."""
+    found = list(dict.fromkeys(section(s) for s in streams))
+    return [s for s in SECTIONS if s in found] + [s for s in found if s not in SECTIONS]
+
+
 def title(name: str) -> str:
     """The name of a stream or table as a title: `dose_response` -> `Dose response`."""
+    if name in _TITLES:
+        return _TITLES[name]
     text = " ".join(_WORDS.get(p, p) for p in re.split(r"[_\s]+", name) if p)
     return text[:1].upper() + text[1:]
 

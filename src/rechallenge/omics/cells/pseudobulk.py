@@ -121,7 +121,7 @@ def asked(
 ) -> tuple[pd.DataFrame, list[Comparison]]:
     """Units as models are compared (`grouped`), and what is compared. Patients without a model form groups by what they
     are compared on, each patient one unit."""
-    own = sheet.copy()
+    own = groups.grouped(sheet)
     people = (own["model"] == "") & (own["group"] != "") & (own["patient"] != "")
     own.loc[people, "model"] = own.loc[people, "group"]
     own.loc[people, "replicate"] = own.loc[people, "patient"]
@@ -274,7 +274,7 @@ def compared(
     take = (own["model"] != "").to_numpy()
     if not found or not take.any():
         return pd.DataFrame()
-    own = groups.grouped(own[take]).reset_index(drop=True)
+    own = own[take].reset_index(drop=True)
     own["replicate"] = np.where(own["replicate"] == "", own["sample"], own["replicate"])
     own["batch"] = own["batch"].fillna("").astype(str)
     number = own.groupby(KEYS, sort=True).ngroup().to_numpy()
