@@ -47,6 +47,12 @@ def test_doses_far_above_any_plasma_level_are_named() -> None:
     assert "No tested dose" in fault.message
 
 
+def test_doses_of_a_combination_are_looked_at_too() -> None:
+    both = {"drug_a": "sorafenib", "dose_a_um": [0.0, 8.9], "drug_b": "lenvatinib", "dose_b_um": [5.4, 43.32]}
+    (fault,) = checks.unreachable_doses({"combination": pd.DataFrame({**both, "_file": "c.csv"})})
+    assert fault.value == "lenvatinib" and fault.column == "dose_b_um" and "No tested dose" in fault.message
+
+
 def test_reachable_or_unknown_doses_are_not_named() -> None:
     assert not list(checks.unreachable_doses(doses("sorafenib", 0.1, 20)))
     assert not list(checks.unreachable_doses(doses("a drug nobody knows", 1000)))

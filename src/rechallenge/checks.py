@@ -113,14 +113,12 @@ def _line_names(name: str, cell_line: str) -> Iterator[str]:
 
 
 def unreachable_doses(tables: Mapping[str, pd.DataFrame]) -> Iterator[Fault]:
-    """Drugs whose every tested dose, or whose lowest effective range, lies far above any sourced plasma level."""
+    """Drugs whose every tested dose, or whose lowest effective range, lies far above any sourced plasma level; those of
+    a combination too."""
     highest = total_exposure()
     for table in tables.values():
-        if not {"drug", "dose_um"} <= set(table.columns):
-            continue
-        tested = table[table["dose_um"] > 0].groupby("drug", sort=True)["dose_um"].agg(["min", "max"])
-        for drug, low, top in tested.itertuples():
-            known = highest.get(str(drug).casefold())
+        for drug, low, top, column in _tested(table):
+            known = highest.get(drug.casefold())
             if known is None or top <= FAR_ABOVE * known[0]:
                 continue
             all_above = low > known[0]
@@ -132,10 +130,21 @@ def unreachable_doses(tables: Mapping[str, pd.DataFrame]) -> Iterator[Fault]:
                 "An effect that needs such a dose says nothing about patients."
                 + (" Add lower doses." if all_above else ""),
                 file=str(table["_file"].iloc[0]),
-                column="dose_um",
-                value=str(drug),
+                column=column,
+                value=drug,
                 severity="warning",
             )
+
+
+def _tested(table: pd.DataFrame) -> Iterator[tuple[str, float, float, str]]:
+    """Drug, lowest and highest dose (µM) above 0, and the column of the doses, for every drug column of a table."""
+    for part in ("", "_a", "_b", "_c"):
+        drug, dose = f"drug{part}", f"dose{part}_um"
+        if not {drug, dose} <= set(table.columns):
+            continue
+        given = table[(table[dose] > 0) & table[drug].astype(str).ne("")]
+        for name, doses in given.groupby(drug, sort=True)[dose]:
+            yield str(name), float(doses.min()), float(doses.max()), dose
 
 
 def total_exposure() -> dict[str, tuple[float, str]]:

@@ -214,6 +214,8 @@ def test_cells_are_counted_per_patient() -> None:
     assert out["ci_low"] < out["difference"] < out["ci_high"] and out["p_value"] > 2 / 924 - 1e-9
     said = check(claims.cell_association_claims(tissues.cell_association(pd.DataFrame(rows))))
     assert "the patient being the unit" in said["claim"].iloc[0]
+    assert out["group_a"] == "recurred" and out["difference"] > 1, "the group with more of them is named first"
+    assert "(recurred against free" in said["claim"].iloc[0]
     few = tissues.cell_association(pd.DataFrame(rows).iloc[[0, 1, 6, 7]]).iloc[0]
     assert few["status"] == "not_testable" and np.isnan(few["p_value"])
 

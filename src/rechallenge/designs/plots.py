@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+#: with more groups than these, only differences at p < .05 carry their p: the others would lie on each other
+MANY = 10
+
 
 def _arms(means: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[str], list[str]]:
     """Replicates of the arms of a family with the label under which they are drawn, and the labels in order."""
@@ -130,7 +133,8 @@ def estimation_plot(values: pd.DataFrame, rows: pd.DataFrame, *, name: str, unit
         .mark_point(shape="triangle-up", size=20, color=WONG["vermillion"]).encode(d("head")),
         lower_base.transform_filter("datum.bound === 'below'")
         .mark_point(shape="triangle-down", size=20, color=WONG["vermillion"]).encode(d("head")),
-        lower_base.mark_text(align="left", dx=4, fontSize=5).encode(d("difference"), text="p:N"),
+        (lower_base.transform_filter("datum.p_adjusted < 0.05") if len(own) > MANY else lower_base)
+        .mark_text(align="left", dx=4, fontSize=5).encode(d("difference"), text="p:N"),
     ).properties(width=wide, height=60)  # fmt: skip
     where = rows["family"].iloc[0].partition(":")[0]
     return sized(

@@ -300,17 +300,23 @@ def motif_claims(motifs: pd.DataFrame) -> pd.DataFrame:
 @figure(
     title="Motifs along promoters",
     caption="Hits along each promoter, relative to +1; orange: rarer than chance. At most twelve motifs a "
-    "promoter, the rarest.",
+    "promoter: those of known regulators of the gene first, then the rarest.",
 )
 def promoter_map(motifs: pd.DataFrame) -> Any:
     """Where the motifs lie."""
     import altair as alt
 
+    from rechallenge import knowledge
     from rechallenge.report.theme import DOUBLE, facets, sized
 
     if motifs.empty:
         return None
-    best = motifs.sort_values(["gene", "p_any", "position"])
+    edges = knowledge.table("regulators")
+    known = set(zip(edges["regulator"], edges["target"], strict=True))
+    asked = [(tf, gene) in known for tf, gene in zip(motifs["tf"], motifs["gene"], strict=True)]
+    best = motifs.assign(asked=asked).sort_values(
+        ["gene", "asked", "p_any", "position"], ascending=[True, False, True, True]
+    )
     order = best.drop_duplicates(["gene", "motif"]).groupby("gene").head(12)[["gene", "motif"]]
     data = best.merge(order, on=["gene", "motif"])
     data["label"] = np.where(data["tf"] != "", data["tf"] + " " + data["motif"], data["motif"])

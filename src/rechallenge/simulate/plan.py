@@ -68,7 +68,8 @@ class Story:
     therapy, `treatment` (by default the drug) is what the transcriptome is treated with and `under_treatment` its
     log2 changes there, `rescue` the share of the killing that an inhibitor takes back, `arms` the labels of drugs
     in animals, `subgroup` a column of patients and its levels, the driver telling the prognosis in the first
-    alone. `exposure` are the study's own plasma concentrations (µM).
+    alone, `effector_clinic` the share of the driver's link with survival and response that the effectors have.
+    `exposure` are the study's own plasma concentrations (µM), `questions` the genes whose regulators are asked for.
     """
 
     title: str
@@ -104,6 +105,8 @@ class Story:
     )
     arms: Mapping[str, str] = field(default_factory=dict)
     subgroup: tuple[str, tuple[str, ...]] | None = None
+    effector_clinic: float = 0.0
+    questions: tuple[str, ...] = ()
     exposure: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -147,6 +150,11 @@ AKR1B1 = Story(
     },
     stages={"Huh-7 LR": (13.02, 19.15, 36.40, 50.61), "Huh-7 SR": (6.77, 9.46, 13.53, 19.46)},
 )  # fmt: skip
+
+
+def coded(gene: str) -> bool:
+    """Whether a gene has a protein: not the long non-coding RNA whose symbols begin with SNHG or LINC."""
+    return not gene.startswith(("SNHG", "LINC"))
 
 
 @dataclass(frozen=True)
@@ -249,6 +257,9 @@ def _genome(plan: Plan) -> pd.DataFrame:
         if gene in at:
             reversed_[at[gene]] = log2 * links.intervention
     change[:, targets] = 0.5 * float(plan.scenario != "no_driver") * links.expression
+    for gene in story.effectors:
+        share = story.effector_clinic * links.clinic
+        hazard[at[gene]], response[at[gene]] = 0.55 * share, 1.1 * share
     d = at[story.driver]
     hazard[d], response[d] = 0.55 * links.clinic, 1.1 * links.clinic
     table = pd.DataFrame(

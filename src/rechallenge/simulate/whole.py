@@ -136,6 +136,9 @@ def study_file(plan: Plan, tables: Sequence[str]) -> str:
         out += 'confounders = ["age", "sex", "tumour_stage"]\n'
         if story.subgroup:
             out += f"\n[options.subgroups]\nfactors = {json.dumps([story.subgroup[0]])}\n"
+    if story.questions:
+        out += "\n[options.regulators]                           # genes whose regulators are asked for\n"
+        out += f"genes = {json.dumps(list(story.questions))}\n"
     for drug, value in story.exposure.items():
         out += f"\n[exposure.{text(drug)}]\ncmax_total = {value:g}\n"
     return out

@@ -47,16 +47,21 @@ def check(
 
 
 def _rules(frame: pd.DataFrame, contract: Contract, models: pd.DataFrame | None, known: Sequence[Fault]) -> list[Fault]:
-    """Faults by the contract's own rules, but for cells that are among the faults `known` so far."""
+    """Faults by the contract's own rules, but for cells with an error among the faults `known` so far, and for what was
+    said of them already (a sheet of samples is looked at by itself and among all of its kind)."""
     faults: list[Fault] = []
     if frame.empty:
         return faults
     before = errors(known)
     places = {(f.file, f.sheet, f.row, f.column) for f in before if f.row is not None}
+    told = {(f.code, f.file, f.sheet, f.row, f.column) for f in known if f.row is not None}
     some_models = models if models is not None else pd.DataFrame({"model": []}, dtype=object)
     for rule in contract.rules:
         try:
-            faults += [f for f in rule(frame, some_models) if (f.file, f.sheet, f.row, f.column) not in places]
+            for f in rule(frame, some_models):
+                at = (f.file, f.sheet, f.row, f.column)
+                if at not in places and (f.code, *at) not in told:
+                    faults.append(f)
         except Exception as e:  # noqa: BLE001  a rule must not hide the faults found so far
             _log.debug("rule %r of %s failed", rule, contract.name, exc_info=True)
             if not before:  # a faulty table may trip a rule; a faultless one may not

@@ -257,7 +257,7 @@ def _extra(out: Headings, contract: Contract, headings: Sequence[str], unknown: 
         out.faults.append(
             Fault(
                 "extra-columns",
-                f"kept but read by no analysis: {names}.",
+                f"kept, and read only where an option names them: {names}.",
                 f"Columns of this table: {', '.join(c.name for c in contract.columns)}.",
                 severity="note",
             )

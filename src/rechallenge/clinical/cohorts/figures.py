@@ -109,11 +109,11 @@ def _panel(own: pd.DataFrame, gene: str, cohort: str, endpoint: str, fit: pd.Dat
     return alt.vconcat(top, risk, spacing=4)
 
 
-def plain_p(p: float) -> str:
+def plain_p(p: float, name: str = "p") -> str:
     """A p-value in a figure: `p = 0.031`, `p < 0.0001` (superscripts are missing from many fonts)."""
     if p != p:
         return "not tested"
-    return "p < 0.0001" if p < 1e-4 else f"p = {p:.2g}"
+    return f"{name} < 0.0001" if p < 1e-4 else f"{name} = {p:.2g}"
 
 
 def _pooled_rows(own: pd.DataFrame, pooled: Any) -> pd.DataFrame:

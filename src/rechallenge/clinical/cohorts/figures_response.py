@@ -170,9 +170,8 @@ def biomarker_roc(biomarkers: pd.DataFrame, biomarkers_table: pd.DataFrame) -> A
 @figure(
     title="Subgroups",
     caption="Hazard ratio per standard deviation in every level of each subgroup factor (events of patients), with "
-    "the p "
-    "of the interaction; a difference between two levels is claimed by that p alone. At most two genes and two "
-    "factors.",
+    "the q of the interaction (its p adjusted over all interactions tested); a difference between levels is claimed by "
+    "that q alone. At most two genes and two factors.",
 )
 def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) -> Any:
     """All levels of the first two factors for the first two genes."""
@@ -186,7 +185,7 @@ def subgroup_forest(subgroups: pd.DataFrame, clinical_candidates: pd.DataFrame) 
     if table.empty:
         return None
     table["label"] = [
-        f"{r.gene}, {r.factor}: {r.level} ({int(r.events)} of {int(r.n)}), {plain_p(r.interaction_p_value)}"
+        f"{r.gene}, {r.factor}: {r.level} ({int(r.events)} of {int(r.n)}), {plain_p(r.q_value, 'q')}"
         for r in each(table)
     ]
     if len(set(table["cohort"])) > 1:

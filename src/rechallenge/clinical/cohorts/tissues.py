@@ -197,9 +197,9 @@ def _marker(
 def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, fold: float = 4.0) -> pd.DataFrame:
     """One row per marker and pair of groups: `CELLS`. Fractions are on the log scale with half a cell added.
 
-    `difference` is the median of all differences of log fractions between the groups (Hodges-Lehmann, as a ratio
-    a : b) with its interval; `power_fourfold` is the power that so many patients have for a `fold` difference with the
-    spread seen. Fewer than three patients in a group: "not_testable".
+    `group_a` is the one with the higher median. `difference` is the median of all differences of log fractions between
+    the groups (Hodges-Lehmann, as a ratio a : b) with its interval; `power_fourfold` is the power that so many patients
+    have for a `fold` difference with the spread seen. Fewer than three patients in a group: "not_testable".
     """
     table = patient_cells.copy()
     table["log"] = fractions.logs(table["positive"], table["cells"])
@@ -208,9 +208,10 @@ def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, f
         own = (
             own.groupby(["patient", "group"], sort=True).agg(log=("log", "mean"), cells=("cells", "sum")).reset_index()
         )
-        labels = sorted(set(own["group"]))
-        for i, a in enumerate(labels):
-            rows += [{"marker": marker, **_compared(own, a, b, confidence, fold)} for b in labels[i + 1 :]]
+        # the group with more of them first, so that a ratio above 1 is always "more in the first"
+        middle = own.groupby("group", sort=True)["log"].median().sort_values(ascending=False, kind="mergesort")
+        for i, a in enumerate(middle.index):
+            rows += [{"marker": marker, **_compared(own, a, b, confidence, fold)} for b in middle.index[i + 1 :]]
     if not rows:
         raise NotApplicable("marker-positive cells need patients of two groups")
     out = pd.DataFrame(rows).reindex(columns=list(CELLS))

@@ -30,7 +30,7 @@ def replicates_enough(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fau
         if n < 3:
             name = ", ".join(str(g) for g in group if str(g) not in ("", "none"))
             what = "one biological replicate, so nothing can be tested against it" if n < 2 else "two replicates"
-            more = "" if n < 2 else ": between samples of one kind, two against two gave up to hundreds of false calls"
+            more = "" if n < 2 else ", and two against two of one and the same kind gave up to hundreds of false calls"
             yield Fault(
                 "few-replicates",
                 f"{name} has {what}{more}.",

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.simulate import metabolism
-from rechallenge.simulate.plan import DRIVER, OTHER, Made, Plan, regulated
+from rechallenge.simulate.plan import DRIVER, OTHER, Made, Plan, coded, regulated
 
 #: profile of fatty acids (area, arbitrary units) and of the triglycerides that rise with the chain
 FATTY_ACIDS = {
@@ -100,7 +100,8 @@ def _measured(plan: Plan, rng: np.random.Generator) -> np.ndarray:
     chain = ~genome["role"].isin([OTHER, "passenger", "confounder", "proliferation", "regulated"])
     weight = np.exp2(0.5 * genome["level"].to_numpy()) * ~chain.to_numpy()
     others = rng.choice(len(genome), plan.size.proteins - int(chain.sum()), replace=False, p=weight / weight.sum())
-    return np.sort(np.concatenate([np.flatnonzero(chain), others]))
+    chosen = np.sort(np.concatenate([np.flatnonzero(chain), others]))
+    return chosen[[coded(str(g)) for g in genome["gene"].iloc[chosen]]]
 
 
 def metabolites(plan: Plan) -> Made:

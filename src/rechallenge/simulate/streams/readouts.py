@@ -148,7 +148,7 @@ def sizes(plan: Plan) -> Made:
     rows = []
     for group, total in (("vehicle", 2.5e11), ("GW4869", 0.9e11)):
         for r in range(1, plan.size.bench + 1):
-            shape = np.exp(-0.5 * (np.log(bins / 89.0) / 0.38) ** 2)
+            shape = np.exp(-0.5 * (np.log(bins / 89.0) / 0.38) ** 2) / bins  # log-normal, median 89 nm
             counts = total * rng.lognormal(0, 0.12) * shape / shape.sum() * rng.lognormal(0, 0.1, len(bins))
             rows += [(line, group, str(r), int(b), float(f"{c:.3g}")) for b, c in zip(bins, counts, strict=True)]
     table = pd.DataFrame(rows, columns=["model", "group", "replicate", "size", "count"])

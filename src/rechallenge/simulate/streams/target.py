@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rechallenge.simulate.plan import Made, Plan
+from rechallenge.simulate.plan import Made, Plan, coded
 
 TEMPERATURES = np.array([37.0, 41, 44, 47, 50, 53, 56, 59, 63, 67])
 #: degrees by which the drug raises the melting point of the driver, where engagement is planted
@@ -16,7 +16,7 @@ def thermal_shift(plan: Plan) -> Made:
     """Two runs an arm of ten temperatures; the driver and one off-target melt higher with the drug."""
     story, rng, genome = plan.story, plan.rng(30), plan.genome
     first = list(story.chain)
-    names = list(dict.fromkeys([*first, *genome["gene"]]))[: plan.size.proteins]
+    names = [g for g in dict.fromkeys([*first, *genome["gene"]]) if coded(str(g))][: plan.size.proteins]
     n = len(names)
     tm, slope, bottom = rng.normal(51, 3, n), rng.uniform(10, 22, n), rng.uniform(0, 0.1, n)
     tm[0] = 50.0

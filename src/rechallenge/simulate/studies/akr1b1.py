@@ -28,6 +28,7 @@ STORY = replace(
     "nothing here was measured. IC50 values are those that it prints; sizes of effects that it does not print are "
     "planted.",
     motif="CAGTGACTCAT",
+    questions=("AKR1B1",),
     lowered_under=EIGHT,  # S001-076
     arms={"lenvatinib": "lenvatinib 5 mg/kg", "epalrestat": "epalrestat 50 mg/kg"},
     subgroup=("icluster", ("iCluster_3", "iCluster_1", "iCluster_2")),

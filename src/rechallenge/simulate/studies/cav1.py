@@ -39,6 +39,7 @@ STORY = Story(
     rna=(2.4, 2.0),
     effector_rna=0.9,
     knockdown=2.6,
+    questions=("CAV1", "AXL", "FGFR4"),
     treatment="siCAV1",
     under_treatment={
         "CAV1": -2.0, "CDH1": -0.9, "RAC1": -0.7, "CDKN1A": -0.8, "PROM1": 0.8, "CD44": 0.6, "SOX2": 0.7,

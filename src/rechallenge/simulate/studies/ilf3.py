@@ -7,8 +7,8 @@ S000-123), binding constants of 25.02 µM, 20.16 µM (V575A) and none (A99E) (S0
 animals an arm at 25 and 30 mg/kg (S000-125). Directions are published, sizes planted: ILF3 and MRPL12 up in resistant
 cells (S000-114, S000-118), knock-downs of MRPL12, ILF3, GCN5 and CBP sensitise (S000-113, S000-117, S000-130,
 S000-131), lefamulin lowers MRPL12 (S000-100) and the acetylation of ILF3 (S000-097) and not ILF3 itself (S000-098),
-SNHG19, NTHL1, MRPL10 or MRPL11 (S000-102 to S000-105), survival (S000-106 to S000-110). IC50 values are not printed:
-planted.
+SNHG19, NTHL1, MRPL10 or MRPL11 (S000-102 to S000-105), MRPL12 and ILF3 high where survival is short and response absent
+(S000-106 to S000-111, S000-115). IC50 values are not printed: planted.
 
 "L02" is a problematic line (a derivative of HeLa); the program says so.
 """
@@ -40,6 +40,8 @@ STORY = Story(
     rna=(0.8,),  # S000-118
     regulator_rna=0.0,
     effector_rna=1.0,
+    effector_clinic=0.8,
+    questions=("ILF3", "MRPL12"),
     knockdown=2.2,
     kd_um=25.02,
     variants={"V575A": 20.16, "A99E": None},
