@@ -74,7 +74,9 @@ def _survival(
     het = "" if pooled.i2 != pooled.i2 else f"; I2 {100 * pooled.i2:.0f} %"
     if pooled.pi_low == pooled.pi_low:
         het += f", prediction interval {interval(pooled.pi_low, pooled.pi_high)}"
-    test = "Hartung-Knapp over" if pooled.k > 1 else "likelihood ratio in"
+    # over two cohorts that interval is wide whatever they say; the verdict rests on each of them
+    exact = {1: "likelihood ratio in", 2: "Hartung-Knapp with one degree of freedom over"}
+    test = exact.get(int(pooled.k), "Hartung-Knapp over")
     lead = f"high expression goes with {said}" if verdict not in (NOT, UNTESTED) else "no lasting link to survival"
     with np.errstate(divide="ignore"):
         low, high = np.log([pooled.ci_low, pooled.ci_high])
