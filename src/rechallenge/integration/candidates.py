@@ -8,6 +8,7 @@ stands beside it.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,6 +60,8 @@ COLUMNS = (
 FIRST_ROW = 2
 #: a family below this while the score is above 2 is said to conflict
 AGAINST = -0.5
+#: how often a driver is held to act by being low
+LOW_DRIVES = 0.2
 #: families that must each support a gene (one-sided p < .05) before its case is called convergent
 CONVERGING = 4
 
@@ -68,26 +71,35 @@ CONVERGING = 4
     gives=("candidates", "candidate_terms"),
     methods="Genes were ranked by weight of evidence over families of evidence that share no samples (resistant cells, "
     "metabolism, response, survival, intervention, animals), each a log ratio that allows a true driver to be silent "
-    "in it and weighs against the spread of all genes, with half of the best family of each gene left out; p-values "
-    "compare with {n_permutations} permutations of genes within families (agreement by chance alone), q-values are by "
+    "in it and weighs against the spread of all genes, with half of the best family of each gene left out; a driver "
+    "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} permutations of genes within families (agreement by chance alone), q-values are by "
     "Benjamini and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each "
     "support it (one-sided p < .05).",
 )
 def candidates(
-    evidence: pd.DataFrame, *, n_permutations: int = 1000, n_draws: int = 60, alpha: float = 0.1, seed: int = 0
+    evidence: pd.DataFrame,
+    *,
+    n_permutations: int = 1000,
+    n_draws: int = 60,
+    alpha: float = 0.1,
+    low_drives: float = LOW_DRIVES,
+    seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
     """`candidates`: one row per gene with a tested claim (`COLUMNS`); `candidate_terms`: the term of every gene and
     family in nats with its z and the claims behind it (`claims`: their rows in evidence.csv); the terms of a gene add
     up to its `total` exactly.
 
     `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the
-    permutations too. `score` leaves half of the best family (`dropped`) out. A gene with one family has a score and
-    no p: nothing can agree with it, and `status` is "not_testable".
+    permutations too. `score` leaves half of the best family (`dropped`) out. `low_drives` is how often a driver is held
+    to act by being low; that direction costs log((1 - low_drives) / low_drives) nats (1.4 by default: what is high can
+    be inhibited, what is low can rarely be given back; 0.5 costs nothing). A gene with one family has a score and no p:
+    nothing can agree with it, and `status` is "not_testable".
 
     Raises NotApplicable without a tested claim about a gene.
     """
     streams, names, claims = _streams(evidence)
-    found = judge(streams.to_numpy(dtype=float), [_position(n) for n in names], n_permutations, alpha, seed)
+    member = [_position(n) for n in names]
+    found = judge(streams.to_numpy(dtype=float), member, n_permutations, alpha, seed, low_drives)
     up, sign, pick, z = found.up, found.sign, found.terms, found.z
     score, total, dropped, covered = found.score, found.total, found.dropped, found.covered
     p, q, tier = found.p, found.q, found.tier
@@ -98,7 +110,9 @@ def candidates(
     top = order[: min(len(order), 50)]
     low, high, ten = (np.full(len(streams), np.nan) for _ in range(3))
     if (covered > 1).any():
-        low[top], high[top], ten[top] = weight.rank_interval(up.z, FAMILIES, top, up.nulls, draws=n_draws, seed=seed)
+        low[top], high[top], ten[top] = weight.rank_interval(
+            up.z, FAMILIES, top, up.nulls, draws=n_draws, seed=seed, handicap=handicap(low_drives)
+        )
     rows = []
     for place, i in enumerate(order, start=1):
         gene = str(streams.index[i])
@@ -141,17 +155,32 @@ class Judged:
     tier: NDArray[np.int64]
 
 
-def judge(streams: Floats, member: Sequence[int], n_permutations: int, alpha: float = 0.1, seed: int = 0) -> Judged:
+def handicap(low_drives: float) -> float:
+    """What the direction -1 costs in nats: the log odds that a driver acts by being high."""
+    if not 0 < low_drives < 1:
+        raise ValueError(f"low_drives must lie between 0 and 1, not {low_drives:g}")
+    return math.log((1 - low_drives) / low_drives)
+
+
+def judge(
+    streams: Floats,
+    member: Sequence[int],
+    n_permutations: int,
+    alpha: float = 0.1,
+    seed: int = 0,
+    low_drives: float = LOW_DRIVES,
+) -> Judged:
     """Score, direction, calibration and tier of genes from signed z [genes, streams]; ``member`` gives each stream's
     place in `FAMILIES`. The better direction is taken, in the permutations too."""
     z = weight.families(streams, member, len(FAMILIES))
     up = weight.weigh(z, FAMILIES, DECORRELATED)
     down = weight.weigh(-up.z, FAMILIES, nulls=up.nulls)
-    better = _better(up, down)
+    less = handicap(low_drives)
+    better = _better(up, down, less)
     covered = (up.terms != 0).sum(axis=1)
     p = np.full(len(streams), np.nan)
     if (covered > 1).any():
-        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed)
+        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed, handicap=less)
     p = np.where(covered > 1, p, np.nan)
     q = bh(p)
     sign = np.where(better, 1, -1)
@@ -159,7 +188,7 @@ def judge(streams: Floats, member: Sequence[int], n_permutations: int, alpha: fl
     tier = np.where((q < alpha) & (support.sum(axis=1) >= CONVERGING), 1, np.where(q < alpha, 2, 3))
     return Judged(
         z, up, sign, np.where(better[:, None], up.terms, down.terms), np.where(better, up.total, down.total),
-        np.where(better, up.score, down.score), np.where(better, up.dropped, down.dropped), covered, p, q, tier,
+        np.where(better, up.score, down.score - less), np.where(better, up.dropped, down.dropped), covered, p, q, tier,
     )  # fmt: skip
 
 
@@ -223,10 +252,11 @@ def _bound(table: pd.DataFrame, evidence: pd.DataFrame) -> pd.Series[bool]:
     return engaged & table["contrast"].str.contains(pattern, case=False, regex=True)
 
 
-def _better(up: Weighed, down: Weighed) -> NDArray[np.bool_]:
-    """Where the positive direction has the higher score (the higher total where scores are equal)."""
-    equal = np.isclose(up.score, down.score)
-    return np.asarray(np.where(equal, up.total >= down.total, up.score > down.score))
+def _better(up: Weighed, down: Weighed, less: float) -> NDArray[np.bool_]:
+    """Where the positive direction has the higher score after the other one paid its price (the higher total where
+    scores are equal)."""
+    equal = np.isclose(up.score, down.score - less)
+    return np.asarray(np.where(equal, up.total >= down.total, up.score > down.score - less))
 
 
 def _terms(

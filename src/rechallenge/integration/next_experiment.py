@@ -154,7 +154,9 @@ def next_experiment(
                 continue
             if family.name == METABOLISM and not _enzyme(str(c["entity"])):
                 continue
-            outcome = _outcomes(own, place, family, nulls[place], terms)
+            # what the direction costs is in the score of the candidate and stays
+            price = float(weight.score_of(own[None, :])[0]) - float(c["score"])
+            outcome = _outcomes(own, place, family, nulls[place], terms, price)
             rows.append(_row(c, family.name, terms, scores, outcome, claims, power, alpha))
     out = pd.DataFrame(rows).sort_values(
         ["expected_change", "candidate_rank", "family"],
@@ -178,6 +180,7 @@ def _outcomes(
     family: weight.Family,
     null: weight.Null,
     terms: pd.DataFrame,
+    price: float,
 ) -> tuple[float, float, float]:
     """Score as it is, with a driver's effect added to the family, and with none. What the family said before stays:
     its z and the new one are averaged as independent streams are."""
@@ -187,8 +190,8 @@ def _outcomes(
         z = new if math.isnan(before) else (before + new) / math.sqrt(2)
         changed = own.copy()
         changed[place] = float(weight.term(np.array([z]), family, null)[0])
-        scores.append(float(weight.score_of(changed[None, :])[0]))
-    return float(weight.score_of(own[None, :])[0]), scores[0], scores[1]
+        scores.append(float(weight.score_of(changed[None, :])[0]) - price)
+    return float(weight.score_of(own[None, :])[0]) - price, scores[0], scores[1]
 
 
 def _row(

@@ -182,17 +182,19 @@ def score_of(terms: Floats) -> Floats:
     return np.asarray(terms.sum(axis=1) - LEFT_OUT * np.maximum(terms.max(axis=1), 0.0))
 
 
-def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int) -> Floats:
+def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int, handicap: float = 0.0) -> Floats:
     """p [items] of a score as high where families agree only by chance, (b + 1) / (m + 1) over the permuted items of
     which as many families speak.
 
     ``up`` [items, families] are terms; ``down`` the terms of the opposite direction where both are asked (the higher
-    score counts). Each family is permuted among the items that it covers, so items keep how much is known of them; they
-    are compared with items of equal coverage, as more families make larger sums by chance.
+    score counts, after ``handicap`` nats are taken from that of the opposite direction). Each family is permuted among
+    the items that it covers, so items keep how much is known of them; they are compared with items of equal coverage,
+    as more families make larger sums by chance.
     """
     rng = np.random.default_rng(seed)
     both = [np.asarray(t) for t in ((up,) if down is None else (up, down))]
-    observed = np.max([score_of(t) for t in both], axis=0)
+    price = np.array([[0.0], [handicap]])[: len(both)]
+    observed = np.max(np.array([score_of(t) for t in both]) - price, axis=0)
     parts = [(at, [t[at, f] for t in both]) for f in range(up.shape[1]) if (at := np.flatnonzero(up[:, f] != 0)).size]
     spoken = (up != 0).sum(axis=1)
     strata = [np.flatnonzero(spoken == k) for k in np.unique(spoken)]
@@ -208,7 +210,7 @@ def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int) -
                 drawn = value[moved]
                 total[k, at] += drawn
                 best[k, at] = np.maximum(best[k, at], drawn)
-        null = (total - LEFT_OUT * best).max(axis=0)
+        null = (total - LEFT_OUT * best - price).max(axis=0)
         for at, order, count in zip(strata, orders, beaten, strict=True):
             # how many observed scores each permuted one reaches; equal sums may differ in their last bits
             reached = np.searchsorted(order, np.sort(null[at]) + 1e-9, side="right")
@@ -229,11 +231,12 @@ def rank_interval(
     draws: int,
     seed: int,
     both: bool = True,
+    handicap: float = 0.0,
 ) -> tuple[Floats, Floats, Floats]:
     """5 and 95 % rank and P(among the first ten) [rows] of chosen items: each family left out in turn, and family z
-    drawn again about what was seen (standard deviation 1)."""
+    drawn again about what was seen (standard deviation 1). The opposite direction costs ``handicap`` nats."""
     rng = np.random.default_rng(seed)
-    signs = (1.0, -1.0) if both else (1.0,)
+    signs = ((1.0, 0.0), (-1.0, handicap)) if both else ((1.0, 0.0),)
     ranks: list[NDArray[np.float64]] = []
     places: Mapping[int, Floats] = {f: np.where(np.arange(z.shape[1]) == f, np.nan, 1.0) for f in range(z.shape[1])}
     used = [f for f in range(z.shape[1]) if np.isfinite(z[:, f]).any()]
@@ -241,7 +244,7 @@ def rank_interval(
         drawn = z + rng.normal(size=z.shape)
         if len(used) > 1 and d % 2:
             drawn = drawn * places[used[(d // 2) % len(used)]]
-        score = np.max([weigh(s * drawn, kinds, nulls=nulls).score for s in signs], axis=0)
+        score = np.max([weigh(s * drawn, kinds, nulls=nulls).score - less for s, less in signs], axis=0)
         ordered = np.sort(-score)
         ranks.append(np.searchsorted(ordered, -score[rows], side="left") + 1.0)
     table = np.array(ranks)
