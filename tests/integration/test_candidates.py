@@ -57,6 +57,23 @@ def test_a_gene_whose_loss_resists_has_the_other_direction():
     assert out.iloc[0]["entity"] == "G0" and out.iloc[0]["direction"] == -1
 
 
+def test_being_low_costs_what_the_option_says():
+    """Two genes with the same evidence, turned: the one that is low loses log 4 nats by default, nothing at 0.5."""
+    high, low = (study(1, driver=d) for d in (3.0, -3.0))
+    low["entity"] = low["entity"].replace({"G0": "H0"})
+    both = pd.concat([high, low[low["entity"] == "H0"]], ignore_index=True)
+    scores = {}
+    for prior in (0.2, 0.5):
+        out = candidates(both, n_permutations=10, low_drives=prior)["candidates"].set_index("entity")
+        assert out.loc["G0", "direction"] == 1 and out.loc["H0", "direction"] == -1
+        scores[prior] = out["score"]
+    paid = scores[0.5] - scores[0.2]
+    assert paid["G0"] == pytest.approx(0.0) and paid["H0"] == pytest.approx(np.log(4))
+    assert scores[0.2]["G0"] > scores[0.2]["H0"]
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        candidates(both, low_drives=1.0)
+
+
 def test_terms_add_up_to_the_total():
     out = candidates(study(2), n_permutations=10)
     total = out["candidates"].set_index("entity")["total"]

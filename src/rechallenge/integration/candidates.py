@@ -72,7 +72,8 @@ CONVERGING = 4
     methods="Genes were ranked by weight of evidence over families of evidence that share no samples (resistant cells, "
     "metabolism, response, survival, intervention, animals), each a log ratio that allows a true driver to be silent "
     "in it and weighs against the spread of all genes, with half of the best family of each gene left out; a driver "
-    "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} permutations of genes within families (agreement by chance alone), q-values are by "
+    "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} permutations "
+    "of genes within families (agreement by chance alone), q-values are by "
     "Benjamini and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each "
     "support it (one-sided p < .05).",
 )
