@@ -13,6 +13,7 @@ import pytest
 from rechallenge import evidence
 from rechallenge.faults import NotApplicable
 from rechallenge.integration import links
+from rechallenge.integration import next_experiment as planning
 from rechallenge.integration.candidates import candidates
 from rechallenge.integration.chain_figure import chain_figure
 from rechallenge.integration.chains import CHANGES, CONTROLS, ENGAGES, IN_PATIENTS, MATTERS, RESTORES, chains
@@ -225,3 +226,29 @@ def test_a_study_without_a_claim_of_a_drug_has_links_not_tested() -> None:
     assert links.restoration(none, "epalrestat").state == links.UNTESTED
     assert links.control(none, "FOSL2", "AKR1B1", 1).state in (links.CURATED, links.UNTESTED)
     assert links.engagement(none, "epalrestat", "AKR1B1", "").state == links.UNTESTED
+
+
+def test_an_experiment_on_the_response_is_sized_by_shifts_of_the_response() -> None:
+    """Thermal shifts and reporters are effects too, and say nothing of how many replicates a dose response needs."""
+    row = {
+        "level": "intervention",
+        "entity_type": "gene",
+        "status": "estimated",
+        "p_value": 1e-4,
+        "q_value": 1e-3,
+        "n": 6,
+    }
+    made_up = pd.DataFrame(
+        [
+            {**row, "stream": "dose_response", "analysis": "perturbation_shift", "effect": -1.2, "se": 0.3,
+             "effect_unit": "log2 ratio of IC50"},
+            {**row, "stream": "thermal_shift", "analysis": "thermal_shift", "level": "engagement",
+             "effect": 0.08, "se": 0.01, "effect_unit": "fraction soluble"},
+            {**row, "stream": "reporter", "analysis": "reporter", "effect": 1.5, "se": 0.2,
+             "effect_unit": "log2 luciferase ratio"},
+        ]
+    )  # fmt: skip
+    assert planning._alike(made_up, "intervention")["effect_unit"].tolist() == ["log2 ratio of IC50"]
+    bare = planning._alike(made_up[made_up["stream"] != "dose_response"], "intervention")
+    assert bare.empty
+    assert len(planning._alike(made_up, "resistant cells")) == 3

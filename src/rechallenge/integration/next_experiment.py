@@ -39,6 +39,9 @@ COLUMNS = (
     "score", "score_if_shown", "score_if_not", "rank_if_shown", "rank_if_not", "effect", "effect_unit", "se_observed",
     "n_observed", "n_per_group", "n_total", "design", "claims", "status", "reason", "summary",
 )  # fmt: skip
+#: analyses of a shift of the dose response by a perturbed gene, and streams that measure something else
+RESPONSE_SHIFTS = ("perturbation_shift",)
+OTHER_READOUTS = ("reporter", "reversal", "screen", "tf_activity", "bioenergetics", "tracing")
 #: most replicates that are proposed; more than this is said to be out of reach of one experiment
 MOST = 10_000
 
@@ -220,10 +223,21 @@ def _row(
         "score_if_not": not_shown, "rank_if_shown": int(1 + (others > shown).sum()),
         "rank_if_not": int(1 + (others > not_shown).sum()),
         "claims": str(terms["claims"].get(family, "")) if "claims" in terms else "",
-        **_size(claims[claims["_family"] == family], gene, experiment, power, alpha),
+        **_size(_alike(claims[claims["_family"] == family], family), gene, experiment, power, alpha),
     }  # fmt: skip
     row["summary"] = _summary(row)
     return row
+
+
+def _alike(claims: pd.DataFrame, family: str) -> pd.DataFrame:
+    """Claims whose effect and spread tell how large an experiment on the response has to be: of interventions on genes
+    the shifts of the IC50, else other effects of lowering or raising one; never binding, reporters or a drug's effects
+    on expression."""
+    if family != INTERVENTION:
+        return claims
+    own = claims[(claims["entity_type"] == "gene") & (claims["level"] == "intervention")]
+    shifts = own[own["analysis"].isin(RESPONSE_SHIFTS)]
+    return shifts if len(shifts) else own[~own["stream"].isin(OTHER_READOUTS)]
 
 
 def _size(claims: pd.DataFrame, gene: str, experiment: Experiment, power: float, alpha: float) -> dict[str, Any]:
