@@ -376,12 +376,16 @@ def _others(record: RunRecord) -> Iterable[Point]:
 
 
 def _interventions(record: RunRecord) -> Iterable[Point]:
-    """Entities that changed the response when interfered with: how many of the tests of each say so."""
+    """Entities that changed the response when interfered with: how many of the tests of each say so; genes first.
+    Reporters and expression under a drug are interventions too, on something else than the response."""
     e = record.evidence
     tested = e[
-        (e["level"] == "intervention") & (e["entity_type"] != "drug") & e["status"].isin(["estimated", "censored"])
+        (e["level"] == "intervention")
+        & (e["entity_type"] != "drug")
+        & ~e["stream"].isin(["reporter", "reversal"])
+        & e["status"].isin(["estimated", "censored"])
     ]
-    items: list[tuple[float, str]] = []
+    items: list[tuple[bool, float, str]] = []
     for entity, rows in tested.groupby("entity", sort=True):
         q = rows["q_value"].fillna(rows["p_value"])
         clear = rows[(rows["direction"] != 0) & ((q <= ALPHA) | (rows["status"] == "censored"))]
@@ -391,11 +395,12 @@ def _interventions(record: RunRecord) -> Iterable[Point]:
                 least = float(q[agree.index].min())
                 said = f"{len(agree)} of {words.counted(len(rows), 'test')}"
                 said += f", smallest q {words.p_value(least)}" if least == least else ""
-                items.append((least if least == least else 1.0, f"{entity} {what}: {said}"))
+                gene = bool((agree["entity_type"] == "gene").any())
+                items.append((not gene, least if least == least else 1.0, f"{entity} {what}: {said}"))
     if items:
-        one = tested["stream"].iloc[0]
+        one = words.section(str(tested["stream"].iloc[0]))
         text = "What changed the response when it was knocked down, over-expressed, inhibited or combined."
-        yield Point("Interventions", text, tuple(t for _, t in sorted(items)), f"stream-{one}")
+        yield Point("Interventions", text, tuple(t for _, _, t in sorted(items)), f"stream-{one}")
 
 
 def _trouble(record: RunRecord) -> Iterable[Point]:
