@@ -34,9 +34,10 @@ def test_cross_resistance_collateral_sensitivity_and_what_could_not_be_told(reco
 
 
 def test_interventions_are_counted_for_and_against(record):
+    """Genes come before pairs, whatever their q."""
     items = points(record)["Interventions"][1]
-    assert items[0] == "lenvatinib + epalrestat restores sensitivity: 1 of 1 test, smallest q 0.0020"
-    assert items[1] == "AKR1B1 promotes resistance: 1 of 1 test, smallest q 0.0060"
+    assert items[0] == "AKR1B1 promotes resistance: 1 of 1 test, smallest q 0.0060"
+    assert items[1] == "lenvatinib + epalrestat restores sensitivity: 1 of 1 test, smallest q 0.0020"
 
 
 @pytest.mark.parametrize(
