@@ -177,7 +177,7 @@ def speed() -> dict[str, float]:
 
 
 def main(
-    n: int = 10, *, full: bool = False, seed: int = 20_000, timed: bool = True, only: Collection[str] = ()
+    n: int = 10, *, full: bool = False, seed: int = 30_000, timed: bool = True, only: Collection[str] = ()
 ) -> None:
     """Print recall, calls and speed."""
     n = 100 if full else n

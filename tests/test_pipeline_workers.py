@@ -44,7 +44,9 @@ def written(record: RunRecord) -> dict[str, bytes]:
 def started(toy: Toy, *arguments: str) -> subprocess.Popen[bytes]:
     """A run of the toy study in a process of its own (and its own process group)."""
     code = (
-        "import importlib, sys\n"
+        "import signal, sys\n"
+        # a shell that runs tests in the background has its children ignore Ctrl-C
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "sys.path[:0] = [sys.argv[1], sys.argv[2]]\n"
         "from pathlib import Path\n"
         "import toy_study\n"
