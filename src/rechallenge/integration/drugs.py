@@ -288,7 +288,7 @@ def _summary(row: dict[str, Any]) -> str:
     if row["finding"] == LEAD:
         text = f"a lead ({row['best_level'].replace('_', ' ')} only, or not tested)" if row["best_level"] else "a lead"
     if row["streams_for"]:
-        text += f" ({row['streams_for']})"
+        text += f" ({row['streams_for'].replace('_', ' ')})"
     if row["streams_against"]:
         text += f"; against: {row['streams_against']}"
     said = [f"synergistic: {row['synergistic']}", f"selective: {row['selective']}", f"reverses: {row['reverses']}"]

@@ -283,8 +283,9 @@ def title(name: str) -> str:
     """The name of a stream or table as a title: `dose_response` -> `Dose response`."""
     if name in _TITLES:
         return _TITLES[name]
-    text = " ".join(_WORDS.get(p, p) for p in re.split(r"[_\s]+", name) if p)
-    return text[:1].upper() + text[1:]
+    parts = [p for p in re.split(r"[_\s]+", name) if p]
+    text = " ".join(_WORDS.get(p, p) for p in parts)
+    return text if parts and parts[0] in _WORDS else text[:1].upper() + text[1:]
 
 
 def status(value: Any, reason: Any = "") -> str:
