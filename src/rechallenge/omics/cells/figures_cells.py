@@ -167,7 +167,7 @@ def state_composition_bars(state_composition: pd.DataFrame) -> Any:
         bars = base.mark_bar().encode(
             alt.X("fraction:Q", title="Share of the cells", axis=alt.Axis(format="%"), stack="zero",
                   scale=alt.Scale(domain=[0, 1])),
-            alt.Color("state:N", title="State", scale=_colours(states), sort=states),
+            alt.Color("state:N", title="State", scale=_colours(states), sort=states, legend=alt.Legend(offset=28)),
             alt.Order("order:Q"),
             tooltip=["label:N", "state:N", "n_cells:Q", "fraction:Q"],
         )  # fmt: skip
