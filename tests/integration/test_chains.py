@@ -252,3 +252,9 @@ def test_an_experiment_on_the_response_is_sized_by_shifts_of_the_response() -> N
     bare = planning._alike(made_up[made_up["stream"] != "dose_response"], "intervention")
     assert bare.empty
     assert len(planning._alike(made_up, "resistant cells")) == 3
+
+
+def test_binding_alone_does_not_say_what_a_drug_does() -> None:
+    """Epalrestat is known to inhibit AKR1B1; of lefamulin it is known that it binds ILF3."""
+    assert chain_of(case("epalrestat"), "AKR1B1").loc[ENGAGES, "action"].startswith("inhibitor")
+    assert chain_of(case("lefamulin"), "ILF3").loc[ENGAGES, "action"].startswith("binder")

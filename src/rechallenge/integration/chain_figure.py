@@ -13,6 +13,8 @@ from rechallenge.analysis import figure
 from rechallenge.integration import chains as chain
 from rechallenge.integration import links
 
+#: actions of drugs that lower what the target does
+LOWERS = ("inhibitor", "antagonist", "antibody")
 #: chains drawn in one figure
 DRAWN = 3
 #: points on paper of one step between columns and between rows; half the size of a box in steps
@@ -136,6 +138,8 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
         (xa, ya), (xb, yb) = path[-2:]
         angle = math.degrees(math.atan2((xb - xa) * STEP_X, (yb - ya) * STEP_Y))
         lowers = int(row["sign"]) < 0 and row["kind"] not in (chain.CHANGES, chain.IN_PATIENTS)
+        if row["kind"] == chain.ENGAGES:  # that a drug binds does not say what it does
+            lowers = lowers and str(row["action"]).startswith(LOWERS)
         heads.append({"state": row["state"], "bar": lowers, "_draw_x": xb, "_draw_y": yb, "_draw_angle": angle})
     title = f"{int(first['candidate_rank'])}. {gene}"
     least = first["chain_strength"]

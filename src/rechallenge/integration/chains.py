@@ -27,8 +27,8 @@ ENGAGES, CONTROLS, CHANGES, MATTERS, IN_PATIENTS, RESTORES = (
 )  # fmt: skip
 RESPONSE, PATIENTS, CELLS, NO_DRUG = "resistance", "patients", "resistant cells", "no drug known"
 COLUMNS = (
-    "chain", "candidate", "candidate_rank", "tier", "drug", "link", "kind", "source", "target", "sign", "state",
-    "strength", "p_value", "n_for", "n_against", "claims", "weakest", "chain_strength", "said", "summary",
+    "chain", "candidate", "candidate_rank", "tier", "drug", "link", "kind", "source", "target", "sign", "action",
+    "state", "strength", "p_value", "n_for", "n_against", "claims", "weakest", "chain_strength", "said", "summary",
 )  # fmt: skip
 
 
@@ -50,7 +50,8 @@ def chains(
     `state` is one of `links.STATES`. `claims` are rows of evidence.csv behind the link, the surest first; `strength` is
     the z of the surest claim that supports it (missing where no test was made); `weakest` is yes for the measured link
     with the lowest strength, which is the `chain_strength`. The drug is the one that most links measured here speak
-    for, then the most useful one of `repurposing`. Raises NotApplicable without a candidate.
+    for, then the most useful one of `repurposing`. `sign` of a drug's link is what the target needs; `action` is what
+    the drug is known to do to it, empty where binding alone was seen. Raises NotApplicable without a candidate.
     """
     first = candidates.sort_values("rank", kind="mergesort")
     first = first[(first["entity_type"] == "gene") & (first["score"] > 0)].head(most)
@@ -85,20 +86,24 @@ def _options(
     own = [] if drugs is None else drugs.loc[drugs["therapy"] != "yes", "drug"].astype(str).tolist()
     bound = evidence[(evidence["level"] == "engagement") & evidence["entity"].isin(list(nodes))]
     said = " ".join(bound["contrast"] + " " + bound["claim"])
+    acts: dict[tuple[str, str], str] = {}
+    curated: list[dict[str, Any]] = []
+    if repurposing is not None:
+        mine = repurposing[(repurposing["candidate"] == gene) & (repurposing["drug"] != "")]
+        mine = mine[(mine["right_direction"] != "no") & ~mine["marks"].str.contains("withdrawn|therapy in question")]
+        curated = [
+            {"drug": _own_name(r["drug"], own), "node": r["acts_on"], "curated": f"{r['action']} ({r['source']})"}
+            for r in mine.to_dict("records")
+        ]
+        acts = {(o["drug"].casefold(), o["node"]): o["curated"] for o in reversed(curated)}
     found: list[dict[str, Any]] = [
-        {"drug": drug, "node": name, "curated": ""}
+        {"drug": drug, "node": name, "curated": acts.get((drug.casefold(), name), "")}
         for drug in own
         if names(said, drug)
         for name in nodes
         if name in set(bound["entity"]) and links.engagement(bound, drug, name, "").state == HERE
     ]
-    if repurposing is not None:
-        mine = repurposing[(repurposing["candidate"] == gene) & (repurposing["drug"] != "")]
-        mine = mine[(mine["right_direction"] != "no") & ~mine["marks"].str.contains("withdrawn|therapy in question")]
-        found += [
-            {"drug": _own_name(r["drug"], own), "node": r["acts_on"], "curated": f"{r['action']} ({r['source']})"}
-            for r in mine.head(12).to_dict("records")
-        ]
+    found += curated[:12]
     seen: set[tuple[str, str]] = set()
     for option in found:
         key = (option["drug"].casefold(), option["node"])
@@ -163,7 +168,8 @@ def _build(
         found.append((RESTORES, drug, RESPONSE, -1, links.restoration(evidence, drug)))
     return [
         {
-            **common, "kind": kind, "source": source, "target": target, "sign": way, "state": link.state,
+            **common, "kind": kind, "source": source, "target": target, "sign": way,
+            "action": str(option["curated"]) if kind == ENGAGES else "", "state": link.state,
             "strength": link.strength, "p_value": link.p_value, "n_for": link.n_for, "n_against": link.n_against,
             "claims": ", ".join(map(str, link.claims)), "said": link.said,
         }

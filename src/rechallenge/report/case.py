@@ -101,7 +101,9 @@ def _sentence(row: Mapping[Any, Any]) -> str:
     source, target, way = row["source"], row["target"], int(row["sign"])
     kind = row["kind"]
     if kind == "drug reaches target":
-        return f"{source} reaches {target}, which has to be {'lowered' if way < 0 else 'raised'}"
+        acts = str(row.get("action", "")).startswith(("inhibitor", "antagonist", "antibody", "agonist"))
+        known = "" if acts else "; what it does to it is not known"
+        return f"{source} reaches {target}, which has to be {'lowered' if way < 0 else 'raised'}{known}"
     if kind == "regulator moves effector":
         return f"{source} {'raises' if way > 0 else 'lowers'} {target}"
     if kind == "differs in resistant cells":
