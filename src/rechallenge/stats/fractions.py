@@ -6,6 +6,7 @@ of units are compared by ranks (Mann and Whitney 1947, doi:10.1214/aoms/11777304
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,8 @@ from scipy import special, stats
 Floats = NDArray[np.float64]
 #: units of a group that a test needs
 LEAST = 3
+#: pairs of units up to which power is simulated, and how often
+MOST_PAIRS, DRAWS = 2500, 1000
 
 
 class Compared(NamedTuple):
@@ -49,11 +52,40 @@ def logs(counted: ArrayLike, of: ArrayLike) -> Floats:
 
 
 def power(n_a: int, n_b: int, spread: float, fold: float = 4.0, alpha: float = 0.05) -> float:
-    """Power of the rank test for a `fold` difference of log fractions with this spread (normal shift, ARE 3/pi)."""
+    """Power of the exact two-sided rank test for a `fold` difference of log fractions that scatter normally with this
+    spread; NaN without a spread or with fewer than two units in a group.
+
+    By simulation with fixed draws for small groups, where the test takes few values and the usual formula promises far
+    too much (eight units: .48 for .28); by that formula (normal shift, ARE 3 / pi) for large ones.
+    """
     if min(n_a, n_b) < 2 or not spread > 0:
         return float("nan")
-    shift = np.log(fold) / spread * np.sqrt(3 / np.pi * n_a * n_b / (n_a + n_b))
-    return float(special.ndtr(shift - special.ndtri(1 - alpha / 2)))
+    shift = float(np.log(fold)) / spread
+    if n_a * n_b > MOST_PAIRS:
+        reach = shift * np.sqrt(3 / np.pi * n_a * n_b / (n_a + n_b))
+        return float(special.ndtr(reach - special.ndtri(1 - alpha / 2)))
+    above = (_gaps(n_a, n_b) < shift).sum(axis=1)
+    least = _critical(n_a, n_b, alpha)
+    return float(((above <= least) | (above >= n_a * n_b - least)).mean())
+
+
+@lru_cache(maxsize=32)
+def _gaps(n_a: int, n_b: int) -> NDArray[np.float32]:
+    """Differences between all units of two groups of standard normal values [draws, pairs], always the same."""
+    rng = np.random.default_rng([n_a, n_b])
+    x, y = rng.standard_normal((DRAWS, n_a)), rng.standard_normal((DRAWS, n_b))
+    return (y[:, None, :] - x[:, :, None]).reshape(DRAWS, -1).astype(np.float32)
+
+
+def _critical(n_a: int, n_b: int, alpha: float) -> int:
+    """The largest U at which the exact two-sided rank test rejects, -1 where it never does."""
+    ways = np.zeros(n_a * n_b + 1)
+    ways[0] = 1
+    for i in range(1, n_a + 1):  # the Gaussian binomial coefficient, factor by factor
+        ways[n_b + i :] -= ways[: max(0, len(ways) - n_b - i)].copy()
+        for start in range(i):
+            ways[start::i] = np.cumsum(ways[start::i])
+    return int(np.searchsorted(2 * np.cumsum(ways / ways.sum()), alpha + 1e-12, side="right")) - 1
 
 
 def compare(x: Floats, y: Floats, *, confidence: float = 0.95, fold: float = 4.0) -> Compared:
