@@ -256,3 +256,32 @@ def test_the_command_line_and_the_package_load_nothing_heavy() -> None:
     )
     loaded = set(json.loads(subprocess.check_output([sys.executable, "-c", code])))
     assert not loaded & {"numpy", "pandas", "pyarrow", "requests", "pooch", "python_calamine"}
+
+
+def test_a_table_that_is_not_installed_is_left_out_and_a_damaged_or_misspelt_one_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Sets and regulons go on without what is not there; trouble with what is there, and a wrong name, are said."""
+    from rechallenge.knowledge import tables
+    from rechallenge.knowledge.errors import KnowledgeError, NotInstalled, UnknownResource
+    from rechallenge.knowledge.questions import collections
+
+    kept = tables.table
+
+    def trouble(error: type[KnowledgeError]) -> None:
+        def table(name: str) -> object:
+            if name in ("hallmark", "collectri"):
+                raise error(name)
+            return kept(name)
+
+        monkeypatch.setattr(tables, "table", table)
+
+    trouble(NotInstalled)
+    assert set(collections.gene_sets(None, ["programmes", "hallmark"])) == {"programmes"}
+    assert set(collections.regulons(None)["regulons"]) == {collections.STARTER}
+    trouble(KnowledgeError)
+    for ask in (lambda: collections.gene_sets(None, ["hallmark"]), lambda: collections.regulons(None)):
+        with pytest.raises(KnowledgeError):
+            ask()
+    with pytest.raises(UnknownResource):
+        collections.gene_sets(None, ["hallmrk"])

@@ -37,6 +37,10 @@ MIN_FREE = 3
 _CHUNK = 400
 
 
+class TooFew(ValueError):
+    """Fewer features than a null distribution over features needs."""
+
+
 @dataclass(frozen=True)
 class Design:
     """Columns of a table of features: log10 of the dose in µM (-inf without drug) [n], temperature [n], block [n]
@@ -374,7 +378,7 @@ def dose_test(y: ArrayLike, design: Design, *, permutations: int = 20, seed: int
     n, df1, df2 = _freedom(values, design)
     able = (n > 0) & (df2 >= MIN_FREE)
     if able.sum() < 20:
-        raise ValueError(f"a null distribution over features needs 20 of them, got {int(able.sum())}")
+        raise TooFew(f"a null distribution over features needs 20 of them, got {int(able.sum())}")
     group = np.where(able, np.rint(n / 10).astype(np.int64), -1)
     group = _merged(group, max(3, int(np.ceil(400 / permutations))))
     shares = design.response(design.grid())

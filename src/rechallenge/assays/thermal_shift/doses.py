@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rechallenge.assays.thermal_shift.prepare import Comparison, Floats
-from rechallenge.stats.dose_temperature import MARGIN, Design, DoseFits, cleared, dose_test, fit_doses
+from rechallenge.stats.dose_temperature import MARGIN, Design, DoseFits, TooFew, cleared, dose_test, fit_doses
 from rechallenge.stats.multiplicity import bh
 
 #: proteins of each comparison whose doses are kept for drawing
@@ -44,7 +44,7 @@ def over_doses(
     design = Design.of(samples["dose_um"], samples["temperature_c"], samples["replicate"])
     try:
         test = dose_test(y, design, permutations=permutations, seed=seed)
-    except ValueError:
+    except TooFew:
         return pd.DataFrame(), pd.DataFrame(), pd.DataFrame()
     shown = bh(test.p_value) < SHOWN_Q
     fits = fit_doses(y, design, limits=shown, confidence=confidence)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rechallenge.knowledge import tables
-from rechallenge.knowledge.errors import KnowledgeError
+from rechallenge.knowledge.errors import NotInstalled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +31,7 @@ def gene_sets(own: pd.DataFrame | None, wanted: Sequence[str]) -> dict[str, dict
             continue
         try:
             out[name] = _by_set(tables.table(name))
-        except KnowledgeError:
+        except NotInstalled:
             continue  # not installed: what is used is named in the result, and `knowledge list` says what could be
     return out
 
@@ -57,9 +57,10 @@ def regulons(own: pd.DataFrame | None) -> pd.DataFrame:
         parts.append(own[names].assign(regulons=OWN))
     try:
         known = tables.table("collectri").rename(columns={"regulator": "tf"})
+    except NotInstalled:
+        known = None
+    if known is not None:
         parts.append(known[names].assign(regulons=INSTALLED))
-    except KnowledgeError:
-        pass
     some = tables.starter_text("regulators")
     some = some[some["acts_on"].eq("expression") & ~some["regulator"].str.startswith("hsa-")]
     built = some.rename(columns={"regulator": "tf"}).assign(weight=some["effect"].astype(float), regulons=STARTER)
