@@ -1,9 +1,10 @@
 """Which gene drives: recall, false calls and speed of the candidates' statistic beside peers.
 
-Usage: python -m benchmarks.evidence [N] [--full]
+Usage: python -m benchmarks.evidence [N] [--full] [--workers W]
 
-Studies are simulated (`rechallenge.simulate.evidence`), N per scenario (default 10; --full 100). The first table is the
-share of studies in which the planted driver is among the first ten genes (median rank in brackets); the peers are told
+Studies are simulated (`rechallenge.simulate.evidence`), N per scenario (default 10; --full 100), each with a seed of
+its own. The first table is the share of studies in which the planted driver is among the first ten genes (median rank
+in brackets); the peers are told
 that the driver is high in resistance, `candidates` is not: it looks in both directions, and is shown once more with the
 direction known. The second is the share of studies with any gene called, where nothing drives (N0 nothing at all, N1
 passengers, N2 passengers and confounders) and where a driver is planted, with the share of calls that are false.
@@ -12,9 +13,12 @@ Peers call at BH 5 %; `candidates` by tier.
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
+from itertools import islice
+from multiprocessing import Pool
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,7 +152,7 @@ def ours(s: Streams, n_permutations: int) -> tuple[Judged, Floats]:
     return found, found.up.score
 
 
-def study(s: Streams, n_permutations: int = 50) -> tuple[dict[str, float], dict[str, list[int]]]:
+def study(s: Streams, n_permutations: int = 1000) -> tuple[dict[str, float], dict[str, list[int]]]:
     """(rank of the driver by method, genes called by method) in one simulated study."""
     ranks: dict[str, float] = {}
     found, known = ours(s, n_permutations)
@@ -176,39 +180,63 @@ def speed() -> dict[str, float]:
     return {"score and permutations": middle - start, "rank intervals": time.perf_counter() - middle}
 
 
-def main(
-    n: int = 10, *, full: bool = False, seed: int = 30_000, timed: bool = True, only: Collection[str] = ()
+def _one(task: tuple[str, int]) -> tuple[dict[str, float], dict[str, tuple[int, int, bool]]]:
+    """(rank of the driver by method, calls, wrong calls and whether the driver is called by method)."""
+    scenario, seed = task
+    simulated = streams(SCENARIOS.get(scenario) or NULLS[scenario], seed=seed)
+    ranks, called = study(simulated)
+    return ranks, {
+        name: (len(genes), len(set(genes) - {simulated.driver}), simulated.driver in genes)
+        for name, genes in called.items()
+    }
+
+
+def _progress(
+    scenario: str,
+    n: int,
+    ranks: Mapping[str, Mapping[str, list[float]]],
+    called: Mapping[str, Mapping[str, list[tuple[int, int, bool]]]],
 ) -> None:
-    """Print recall, calls and speed."""
+    own = {name: f"{np.mean(np.array(by[scenario]) <= 10):.2f}" for name, by in ranks.items() if scenario in by}
+    some = {name: f"{np.mean([a > 0 for a, _, _ in by[scenario]]):.2f}" for name, by in called.items()}
+    print(f"  {scenario}: {n} studies; recall@10 {own or '-'}; any call {some}", flush=True)
+
+
+def main(
+    n: int = 10,
+    *,
+    full: bool = False,
+    seed: int = 40_000,
+    timed: bool = True,
+    only: Collection[str] = (),
+    workers: int = 1,
+) -> None:
+    """Print recall, calls and speed; the numbers do not depend on ``workers``."""
     n = 100 if full else n
     planted_in = [s for s in SCENARIOS if s in only or not only]
     none_in = [s for s in NULLS if s in only or not only]
     names = [*planted_in, *none_in]
     ranks: dict[str, dict[str, list[float]]] = {}
     called: dict[str, dict[str, list[tuple[int, int, bool]]]] = {}
-    for scenario in names:
-        planted = SCENARIOS.get(scenario) or NULLS[scenario]
-        for k in range(n):
-            simulated = streams(planted, seed=seed + k)
-            place, calls = study(simulated)
-            for name, value in place.items():
-                ranks.setdefault(name, {}).setdefault(scenario, []).append(value)
-            for name, genes in calls.items():
-                wrong = len(set(genes) - {simulated.driver})
-                row = (len(genes), wrong, simulated.driver in genes)
-                called.setdefault(name, {}).setdefault(scenario, []).append(row)
-        own = {name: f"{np.mean(np.array(by[scenario]) <= 10):.2f}" for name, by in ranks.items() if scenario in by}
-        some = {name: f"{np.mean([a > 0 for a, _, _ in by[scenario]]):.2f}" for name, by in called.items()}
-        print(f"  {scenario}: {n} studies; recall@10 {own or '-'}; any call {some}", flush=True)
+    tasks = [(scenario, seed + 1000 * i + k) for i, scenario in enumerate(names) for k in range(n)]
+    with Pool(workers) if workers > 1 else nullcontext() as pool:
+        done = iter(pool.imap(_one, tasks) if pool else map(_one, tasks))
+        for scenario in names:
+            for place, calls in islice(done, n):
+                for name, value in place.items():
+                    ranks.setdefault(name, {}).setdefault(scenario, []).append(value)
+                for name, row in calls.items():
+                    called.setdefault(name, {}).setdefault(scenario, []).append(row)
+            _progress(scenario, n, ranks, called)
     print(f"\nrecall@10 (median rank), {n} studies a scenario")
     print(" " * 30 + "".join(f"{s:>21s}" for s in planted_in))
     for name, by in ranks.items():
         cells = [f"{np.mean(np.array(by[s]) <= 10):.2f} ({np.median(by[s]):.0f})" for s in planted_in]
         print(f"{name:30s}" + "".join(f"{c:>21s}" for c in cells))
     print(f"\nany call; driver called and false share of calls where one is planted, {n} studies a scenario")
-    print(" " * 30 + "".join(f"{s:>10s}" for s in none_in) + "".join(f"{s:>21s}" for s in planted_in))
+    print(" " * 30 + "".join(f"    {s}" for s in none_in) + "".join(f"{s:>21s}" for s in planted_in))
     for name, rows in called.items():
-        line = "".join(f"{np.mean([a > 0 for a, _, _ in rows[s]]):10.2f}" for s in none_in)
+        line = "".join(f"{np.mean([a > 0 for a, _, _ in rows[s]]):>{len(s) + 4}.2f}" for s in none_in)
         for s in planted_in:
             total, wrong = sum(a for a, _, _ in rows[s]), sum(w for _, w, _ in rows[s])
             hit = np.mean([h for _, _, h in rows[s]])
@@ -220,5 +248,9 @@ def main(
 
 
 if __name__ == "__main__":
-    arguments = [a for a in sys.argv[1:] if a != "--full"]
-    main(int(arguments[0]) if arguments else 10, full="--full" in sys.argv)
+    parser = argparse.ArgumentParser(prog="benchmarks.evidence")
+    parser.add_argument("n", type=int, nargs="?", default=10)
+    parser.add_argument("--full", action="store_true")
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    main(chosen.n, full=chosen.full, workers=chosen.workers)

@@ -110,6 +110,34 @@ def test_untested_and_known_things_do_not_count():
         candidates(known)
 
 
+def test_what_was_perturbed_in_vain_counts_against_a_gene():
+    table = study(5)
+    none = table[(table["entity"] == "G0") & (table["stream"] == "screen")].index
+    never = table.drop(none)
+    tried = table.copy()
+    tried.loc[none, ["direction", "p_value"]] = [0, 0.6]
+    without, vain, shown = (
+        candidates(t, n_permutations=2, n_draws=2)["candidates"].set_index("entity").loc["G0"]
+        for t in (never, tried, table)
+    )
+    assert vain["score"] < without["score"] < shown["score"]
+    assert "intervention" in vain["streams_against"] and "intervention" not in without["streams_against"]
+
+
+def test_a_gene_that_alone_was_followed_can_be_called():
+    rng = np.random.default_rng(7)
+    genes = [f"G{i}" for i in range(3000)]
+    z = {s: dict(zip(genes, rng.normal(size=3000), strict=True)) for s in STREAMS[:5]}
+    for stream in z.values():
+        stream["G0"] = 3.0
+    alone = {("measurements", "intervention", "LR"): {"G0": 4.0}, ("tumours", "in_vivo", "LR"): {"G0": 3.0}}
+    first = candidates(claims(z | alone), n_permutations=300, n_draws=2)["candidates"].iloc[0]
+    assert first["entity"] == "G0" and first["tier"] == 1 and first["n_families"] == 6
+    quiet = {s: {g: v for g, v in genes.items() if g != "G0"} | {"G0": 0.1} for s, genes in z.items()}
+    table = candidates(claims(quiet | alone), n_permutations=300, n_draws=2)["candidates"].set_index("entity")
+    assert table.loc["G0", "tier"] == 3 and table.loc["G0", "q_value"] > 0.1
+
+
 def test_order_of_claims_does_not_matter():
     table = study(4)
     one = candidates(table, n_permutations=20)

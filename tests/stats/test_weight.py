@@ -93,31 +93,66 @@ def test_families_that_agree_by_chance_have_uniform_p():
     rng = np.random.default_rng(0)
     z = rng.normal(size=(3000, 4))
     z[rng.uniform(size=(3000, 4)) < 0.3] = np.nan
-    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
-    p = weight.chance(up.terms, down.terms, n_permutations=20, seed=1)
-    assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.015)
-    assert p.min() >= 1 / (20 * 3000 + 1)
-    again = weight.chance(up.terms, down.terms, n_permutations=20, seed=1)
-    np.testing.assert_array_equal(p, again)
+    up = weight.weigh(z, KINDS)
+    p = weight.chance(up, KINDS, draws=60_000, seed=1)
+    assert np.nanmean(p < 0.05) == pytest.approx(0.05, abs=0.015)
+    assert np.nanmin(p) >= 1 / 60_001
+    np.testing.assert_array_equal(np.isnan(p), np.isfinite(z).sum(axis=1) < 2)
+    np.testing.assert_array_equal(p, weight.chance(up, KINDS, draws=60_000, seed=1))
 
 
 def test_an_item_that_all_families_support_has_the_smallest_p():
     rng = np.random.default_rng(2)
     z = rng.normal(size=(2000, 4))
     z[7] = 3.0
-    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
-    p = weight.chance(up.terms, down.terms, n_permutations=50, seed=0)
+    up = weight.weigh(z, KINDS)
+    p = weight.chance(up, KINDS, draws=100_000, seed=0)
     assert p[7] == p.min() and p[7] < 1e-3
     low, high, ten = weight.rank_interval(z, KINDS, np.array([7, 8]), up.nulls, draws=40, seed=0)
     assert low[0] <= high[0] < low[1] and ten[0] > 0.5
 
 
 def test_p_counts_what_reaches_the_score():
-    """By hand: two items, one family each way; every permutation is one of two."""
-    terms = np.array([[2.0, 2.0], [1.0, 1.0]])
-    p = weight.chance(terms, None, n_permutations=400, seed=0)
-    # scores 3 and 1.5; permuted pairs are (2, 2), (2, 1) or (1, 1): 3 is reached by one in four
-    assert p[0] == pytest.approx(0.25, abs=0.05) and p[1] == pytest.approx(1.0)
+    """By hand: in each of two families half of the items have 2, half have 0: both are 2 in one draw of four, one of
+    them in three of four."""
+    z = np.array([[2.0, 2.0], [2.0, 0.0], [0.0, 2.0], [0.0, 0.0]] * 50)
+    up = weight.weigh(z, KINDS[:2], nulls=[Null(), Null()])
+    p = weight.chance(up, KINDS[:2], draws=40_000, seed=0, both=False)
+    assert p[0] == pytest.approx(0.25, abs=0.01)
+    assert min(p[1], p[2]) == pytest.approx(0.5, abs=0.26) and p[3] == pytest.approx(1.0)
+
+
+def test_draws_do_not_depend_on_how_many_are_held_at_once(monkeypatch: pytest.MonkeyPatch):
+    z = np.random.default_rng(4).normal(size=(300, 3))
+    up = weight.weigh(z, KINDS[:3])
+    whole = weight.chance(up, KINDS[:3], draws=20_000, seed=0)
+    monkeypatch.setattr(weight, "CHUNK", 7_000)
+    np.testing.assert_allclose(weight.chance(up, KINDS[:3], draws=20_000, seed=0), whole, atol=0.02)
+
+
+def followed(seed: int, own: float, alone: float, n: int = 2000) -> float:
+    """p of an item with z ``own`` in three families of all items and ``alone`` in a fourth that covers it only."""
+    z = np.random.default_rng(seed).normal(size=(n, 4))
+    z[1:, 3] = np.nan
+    z[0] = [own, own, own, alone]
+    up = weight.weigh(z, KINDS)
+    return float(weight.chance(up, KINDS, draws=200_000, seed=seed)[0])
+
+
+def test_what_was_followed_for_one_item_alone_can_agree_with_the_rest():
+    assert followed(0, 2.5, 4.0) < 2e-4 < followed(0, 2.5, 0.0)
+    assert followed(0, 0.0, 4.0) > 0.01
+
+
+def test_what_was_followed_for_one_item_alone_is_no_evidence_by_itself():
+    """z of nothing in the family of one: p is small no more often than it says."""
+    rng = np.random.default_rng(1)
+    small = []
+    for seed in range(100):
+        z = rng.normal(size=(400, 4))
+        z[1:, 3] = np.nan
+        small.append(weight.chance(weight.weigh(z, KINDS), KINDS, draws=4_000, seed=seed)[0] < 0.1)
+    assert np.mean(small) <= 0.1 + 3 * np.sqrt(0.09 / 100)
 
 
 def test_correlated_streams_count_less_than_independent_ones():
@@ -141,7 +176,8 @@ def test_items_of_which_much_is_known_are_compared_with_their_like():
     rng = np.random.default_rng(5)
     z = rng.normal(size=(4000, 4))
     z[800:, 1:] = np.nan
-    up, down = weight.weigh(z, KINDS), weight.weigh(-z, KINDS)
-    p = weight.chance(up.terms, down.terms, n_permutations=20, seed=0)
-    for part in (p[:800], p[800:]):
+    z[800:1800, 3] = rng.normal(size=1000)
+    p = weight.chance(weight.weigh(z, KINDS), KINDS, draws=60_000, seed=0)
+    for part in (p[:800], p[800:1800]):
         assert np.mean(part < 0.05) == pytest.approx(0.05, abs=4 * np.sqrt(0.0475 / 800))
+    assert np.isnan(p[1800:]).all()

@@ -62,6 +62,8 @@ FIRST_ROW = 2
 AGAINST = -0.5
 #: how often a driver is held to act by being low
 LOW_DRIVES = 0.2
+#: genes drawn in one permutation
+DRAWS = 1000
 #: families that must each support a gene (one-sided p < .05) before its case is called convergent
 CONVERGING = 4
 
@@ -72,10 +74,10 @@ CONVERGING = 4
     methods="Genes were ranked by weight of evidence over families of evidence that share no samples (resistant cells, "
     "metabolism, response, survival, intervention, animals), each a log ratio that allows a true driver to be silent "
     "in it and weighs against the spread of all genes, with half of the best family of each gene left out; a driver "
-    "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} permutations "
-    "of genes within families (agreement by chance alone), q-values are by "
-    "Benjamini and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each "
-    "support it (one-sided p < .05).",
+    "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} thousand "
+    "draws in which families agree by chance alone, of genes that the same families cover; q-values are by Benjamini "
+    "and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each support it "
+    "(one-sided p < .05), suggestive at half that q.",
 )
 def candidates(
     evidence: pd.DataFrame,
@@ -179,14 +181,11 @@ def judge(
     less = handicap(low_drives)
     better = _better(up, down, less)
     covered = (up.terms != 0).sum(axis=1)
-    p = np.full(len(streams), np.nan)
-    if (covered > 1).any():
-        p = weight.chance(up.terms, down.terms, n_permutations=n_permutations, seed=seed, handicap=less)
-    p = np.where(covered > 1, p, np.nan)
+    p = weight.chance(up, FAMILIES, draws=n_permutations * DRAWS, seed=seed, handicap=less)
     q = bh(p)
     sign = np.where(better, 1, -1)
     support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
-    tier = np.where((q < alpha) & (support.sum(axis=1) >= CONVERGING), 1, np.where(q < alpha, 2, 3))
+    tier = np.where((q < alpha) & (support.sum(axis=1) >= CONVERGING), 1, np.where(q < alpha / 2, 2, 3))
     return Judged(
         z, up, sign, np.where(better[:, None], up.terms, down.terms), np.where(better, up.total, down.total),
         np.where(better, up.score, down.score - less), np.where(better, up.dropped, down.dropped), covered, p, q, tier,
@@ -229,12 +228,26 @@ def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]
     tail = np.where(bound.to_numpy(), np.clip(given, 1e-300, 1 - 1e-15), given / 2)
     table["z"] = table["direction"].to_numpy(dtype=float) * stats.norm.isf(tail)
     keys = ["family", "stream", "analysis", "model", "contrast"]
+    table = pd.concat([table, _not_shown(evidence, table)])
     # several claims of one gene in one stream (isoforms, probes, doses): the surest
     table["strength"] = table["z"].abs()
     table = table.sort_values([*keys, "entity", "strength", "claim"], ascending=[True] * 6 + [False, True])
     table = table.drop_duplicates([*keys, "entity"])
     wide = table.pivot_table(index="entity", columns=keys, values="z", aggfunc="first", sort=True)
     return wide, [tuple(map(str, c)) for c in wide.columns], table
+
+
+def _not_shown(evidence: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
+    """Genes that were perturbed with no effect to be seen, and of which no other intervention says a direction: z is 0.
+    What was tried in vain is not the same as what was never tried."""
+    rows = evidence[
+        (evidence["entity_type"] == "gene") & (evidence["level"] == "intervention") & (evidence["direction"] == 0)
+        & (evidence["status"] == "estimated") & (evidence["p_value"] >= 0.05)
+        & ~evidence["entity"].isin(shown.loc[shown["family"] == INTERVENTION, "entity"])
+    ]  # fmt: skip
+    return rows.assign(
+        _row=rows.index + FIRST_ROW, family=INTERVENTION, z=0.0, analysis="no effect shown", model="", contrast=""
+    )
 
 
 def _bound(table: pd.DataFrame, evidence: pd.DataFrame) -> pd.Series[bool]:

@@ -31,6 +31,10 @@ ENOUGH = 100
 STREAM_CLIP, FAMILY_CLIP = 6.0, 4.0
 #: how much of the best family's term is left out of the score
 LEFT_OUT = 0.5
+#: a family of few items is drawn as though it had seen so many more that have no part in this
+FOLLOWED = 20
+#: draws held in memory at once; an item that so many of the first reach is settled by them
+CHUNK, SETTLED = 100_000, 200
 #: z at which terms are tabulated, symmetric and fine enough that interpolation is exact to 1e-4 nats
 _GRID = np.linspace(-FAMILY_CLIP, FAMILY_CLIP, 1601)
 
@@ -51,6 +55,10 @@ class Null:
 
     share: float = 0.0
     variance: float = 2.0
+
+
+#: items that somebody chose to follow: a tenth has an effect for other reasons
+UNSELECTED = Null(0.1, 4.0)
 
 
 @dataclass(frozen=True)
@@ -182,44 +190,74 @@ def score_of(terms: Floats) -> Floats:
     return np.asarray(terms.sum(axis=1) - LEFT_OUT * np.maximum(terms.max(axis=1), 0.0))
 
 
-def chance(up: Floats, down: Floats | None, *, n_permutations: int, seed: int, handicap: float = 0.0) -> Floats:
-    """p [items] of a score as high where families agree only by chance, (b + 1) / (m + 1) over the permuted items of
-    which as many families speak.
+def chance(
+    up: Weighed,
+    kinds: Sequence[Family],
+    *,
+    draws: int,
+    seed: int,
+    both: bool = True,
+    handicap: float = 0.0,
+) -> Floats:
+    """p [items] of a score as high where families agree only by chance, (b + 1) / (draws + 1) where b draws reach it
+    (of the first `CHUNK` draws where `SETTLED` of these do); NaN with one family.
 
-    ``up`` [items, families] are terms; ``down`` the terms of the opposite direction where both are asked (the higher
-    score counts, after ``handicap`` nats are taken from that of the opposite direction). Each family is permuted among
-    the items that it covers, so items keep how much is known of them; they are compared with items of equal coverage,
-    as more families make larger sums by chance.
+    ``up`` is what `weigh` gave. Every family is drawn by itself from the items that it covers, and scores are compared
+    with those of the same families drawn together: items that are covered alike share one null, however few they are.
+    A family that covers fewer than `ENOUGH` items is drawn as though it had seen `FOLLOWED` more that have no part in
+    this, spread as `UNSELECTED`: what was followed for one item alone can then still agree with the rest. With ``both``
+    the opposite direction is scored as well and the better one counts, after ``handicap`` nats are taken from it.
     """
     rng = np.random.default_rng(seed)
-    both = [np.asarray(t) for t in ((up,) if down is None else (up, down))]
-    price = np.array([[0.0], [handicap]])[: len(both)]
-    observed = np.max(np.array([score_of(t) for t in both]) - price, axis=0)
-    parts = [(at, [t[at, f] for t in both]) for f in range(up.shape[1]) if (at := np.flatnonzero(up[:, f] != 0)).size]
-    spoken = (up != 0).sum(axis=1)
-    strata = [np.flatnonzero(spoken == k) for k in np.unique(spoken)]
-    orders = [np.sort(observed[at]) for at in strata]
-    beaten = [np.zeros(at.size + 1, dtype=np.int64) for at in strata]
-    total = np.zeros((len(both), len(observed)))
-    best = np.zeros_like(total)
-    for _ in range(n_permutations):
-        total[:], best[:] = 0.0, 0.0
-        for at, values in parts:
-            moved = rng.permutation(at.size)
-            for k, value in enumerate(values):
-                drawn = value[moved]
-                total[k, at] += drawn
-                best[k, at] = np.maximum(best[k, at], drawn)
-        null = (total - LEFT_OUT * best - price).max(axis=0)
-        for at, order, count in zip(strata, orders, beaten, strict=True):
-            # how many observed scores each permuted one reaches; equal sums may differ in their last bits
-            reached = np.searchsorted(order, np.sort(null[at]) + 1e-9, side="right")
-            count += np.bincount(reached, minlength=at.size + 1)
-    out = np.empty(len(observed))
-    for at, count in zip(strata, beaten, strict=True):
-        as_high = count[::-1].cumsum()[::-1][1:]  # permuted scores that reach the i-th observed one
-        out[at[np.argsort(observed[at], kind="stable")]] = (as_high + 1) / (n_permutations * at.size + 1)
+    covered = up.terms != 0
+    used = [f for f in range(covered.shape[1]) if covered[:, f].any()]
+    down = np.column_stack([term(-up.z[:, f], k, up.nulls[f]) for f, k in enumerate(kinds)])
+    sides = ((up.terms, 1.0, 0.0), (down, -1.0, handicap)) if both else ((up.terms, 1.0, 0.0),)
+    observed = np.max([score_of(t) - price for t, _, price in sides], axis=0)
+    pattern = covered @ (1 << np.arange(covered.shape[1]))
+    groups = [(c, np.flatnonzero(pattern == c)) for c in np.unique(pattern)]
+    groups = [(c, at) for c, at in groups if int(c).bit_count() > 1]
+    beaten, seen = np.zeros((2, len(observed)), dtype=np.int64)
+    asked = np.ones(len(observed), dtype=bool)
+    for start in range(0, draws, CHUNK):
+        n = min(CHUNK, draws - start)
+        drawn = {f: _drawn(up.z[covered[:, f], f], n, rng) for f in used}
+        terms = [{f: term(s * z, kinds[f], up.nulls[f]) for f, z in drawn.items()} for _, s, _ in sides]
+        for c, every in groups:
+            at = every[asked[every]]
+            if not at.size:
+                continue
+            mine = [f for f in used if int(c) >> f & 1]
+            null = np.max(
+                [_score([t[f] for f in mine]) - price for t, (_, _, price) in zip(terms, sides, strict=True)], axis=0
+            )
+            # equal sums may differ in their last bits
+            least = observed[at] - 1e-9
+            high = np.sort(null[null >= least.min()])
+            beaten[at] += len(high) - np.searchsorted(high, least, side="left")
+            seen[at] += n
+        if start == 0:
+            asked = beaten < SETTLED
+    return np.where(covered.sum(axis=1) > 1, (beaten + 1) / (seen + 1), np.nan)
+
+
+def _drawn(z: Floats, n: int, rng: np.random.Generator) -> Floats:
+    """``n`` z of one family where nothing is the matter with an item, from the ``z`` [items] that it covers."""
+    out = z[rng.integers(0, len(z), n)]
+    if len(z) < ENOUGH:
+        other = rng.random(n) < FOLLOWED / (FOLLOWED + len(z))
+        wide = rng.random(n) < UNSELECTED.share
+        out = np.where(other, rng.normal(size=n) * np.where(wide, np.sqrt(UNSELECTED.variance), 1.0), out)
     return out
+
+
+def _score(terms: Sequence[Floats]) -> Floats:
+    """`score_of` of terms given family by family, without a table of them all."""
+    total, best = terms[0].copy(), np.maximum(terms[0], 0.0)
+    for t in terms[1:]:
+        total += t
+        np.maximum(best, t, out=best)
+    return np.asarray(total - LEFT_OUT * best)
 
 
 def rank_interval(
