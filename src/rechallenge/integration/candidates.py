@@ -62,7 +62,7 @@ FIRST_ROW = 2
 AGAINST = -0.5
 #: how often a driver is held to act by being low
 LOW_DRIVES = 0.2
-#: genes drawn in one permutation
+#: draws of chance for each of `n_permutations`
 DRAWS = 1000
 #: families that must each support a gene (one-sided p < .05) before its case is called convergent
 CONVERGING = 4
@@ -93,7 +93,7 @@ def candidates(
     up to its `total` exactly.
 
     `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the
-    permutations too. `score` leaves half of the best family (`dropped`) out. `low_drives` is how often a driver is held
+    draws of chance too. `score` leaves half of the best family (`dropped`) out. `low_drives` is how often a driver is held
     to act by being low; that direction costs log((1 - low_drives) / low_drives) nats (1.4 by default: what is high can
     be inhibited, what is low can rarely be given back; 0.5 costs nothing). A gene with one family has a score and no p:
     nothing can agree with it, and `status` is "not_testable".
@@ -174,7 +174,7 @@ def judge(
     low_drives: float = LOW_DRIVES,
 ) -> Judged:
     """Score, direction, calibration and tier of genes from signed z [genes, streams]; ``member`` gives each stream's
-    place in `FAMILIES`. The better direction is taken, in the permutations too."""
+    place in `FAMILIES`. The better direction is taken, in the draws of chance too."""
     z = weight.families(streams, member, len(FAMILIES))
     up = weight.weigh(z, FAMILIES, DECORRELATED)
     down = weight.weigh(-up.z, FAMILIES, nulls=up.nulls)
