@@ -92,10 +92,10 @@ def candidates(
     family in nats with its z and the claims behind it (`claims`: their rows in evidence.csv); the terms of a gene add
     up to its `total` exactly.
 
-    `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the
-    draws of chance too. `score` leaves half of the best family (`dropped`) out. `low_drives` is how often a driver is held
-    to act by being low; that direction costs log((1 - low_drives) / low_drives) nats (1.4 by default: what is high can
-    be inhibited, what is low can rarely be given back; 0.5 costs nothing). A gene with one family has a score and no p:
+    `direction` +1: high promotes resistance, -1: low does; the direction with the higher score is taken, in the draws
+    of chance too. `score` leaves half of the best family (`dropped`) out. `low_drives` is how often a driver is held to
+    act by being low; that direction costs log((1 - low_drives) / low_drives) nats (1.4 by default: what is high can be
+    inhibited, what is low can rarely be given back; 0.5 costs nothing). A gene with one family has a score and no p:
     nothing can agree with it, and `status` is "not_testable".
 
     Raises NotApplicable without a tested claim about a gene.
