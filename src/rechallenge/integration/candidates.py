@@ -66,6 +66,10 @@ LOW_DRIVES = 0.2
 DRAWS = 1000
 #: families that must each support a gene (one-sided p < .05) before its case is called convergent
 CONVERGING = 4
+#: families that must support a gene before its case is called suggestive; two where an intervention is among them:
+#: to change in cells and to go with patients can have one common cause
+AGREEING = 3
+TRIED = [i for i, f in enumerate(FAMILIES) if f.name in (INTERVENTION, ANIMALS)]
 
 
 @analysis(
@@ -77,7 +81,7 @@ CONVERGING = 4
     "was held to act by being low with probability {low_drives:g}; p-values compare with {n_permutations} thousand "
     "draws in which families agree by chance alone, of genes that the same families cover; q-values are by Benjamini "
     "and Hochberg. A gene is called convergent at q < {alpha:g} with at least four families that each support it "
-    "(one-sided p < .05), suggestive at half that q.",
+    "(one-sided p < .05), suggestive at half that q with three, or two of which one is an intervention.",
 )
 def candidates(
     evidence: pd.DataFrame,
@@ -185,7 +189,11 @@ def judge(
     q = bh(p)
     sign = np.where(better, 1, -1)
     support = (sign[:, None] * np.where(np.isfinite(up.z), up.z, 0)) > stats.norm.isf(0.05)
-    tier = np.where((q < alpha) & (support.sum(axis=1) >= CONVERGING), 1, np.where(q < alpha / 2, 2, 3))
+    number, tried = support.sum(axis=1), support[:, TRIED].any(axis=1)
+    tier = np.where(
+        (q < alpha) & (number >= CONVERGING), 1,
+        np.where((q < alpha / 2) & ((number >= AGREEING) | ((number >= 2) & tried)), 2, 3),
+    )  # fmt: skip
     return Judged(
         z, up, sign, np.where(better[:, None], up.terms, down.terms), np.where(better, up.total, down.total),
         np.where(better, up.score, down.score - less), np.where(better, up.dropped, down.dropped), covered, p, q, tier,
