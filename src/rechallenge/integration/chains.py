@@ -239,7 +239,13 @@ def _by_effect(evidence: pd.DataFrame, candidates: pd.DataFrame, drug: str) -> l
 def _known(chain: list[dict[str, Any]]) -> tuple[int, int, int]:
     """How much of a chain is measured, how little contradicted, how much otherwise known; what the candidate moves and
     what lies two steps above it is the same in most of its chains and does not count."""
-    states = [row["state"] for row in chain if row["kind"] not in (PRODUCES, SECOND)]
+    gene = chain[0]["candidate"]
+    beside = chain[0]["relation"] == DOWNSTREAM  # what controls the candidate is no step of a way that lies below it
+    states = [
+        row["state"]
+        for row in chain
+        if row["kind"] not in (PRODUCES, SECOND) and not (beside and row["kind"] == CONTROLS and row["target"] == gene)
+    ]
     return (
         sum(s in MEASURED for s in states) - sum(s == CONTRADICTED for s in states),
         sum(s in (links.CURATED, INFERRED) for s in states),

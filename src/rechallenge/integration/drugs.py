@@ -83,7 +83,7 @@ def drugs(
     for drug, mine in sorted(named.items()):
         row = _row(drug, mine, exposures)
         row["therapy"] = "yes" if _key(drug) in resisted else "no"
-        if row["therapy"] == "yes":
+        if row["therapy"] == "yes" and row["finding"] != RESISTED:
             row["finding"] = ITSELF
             row["summary"] = _summary(row)
         rows.append(row)
