@@ -138,6 +138,8 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
         beside = path[0][1] != path[1][1] and len(path) == 2
         # and on a long one nearer its start, where fewer others cross it
         share = 0.5 if len(path) == 2 or row["kind"] == chain.RESTORES else 0.3
+        if row["kind"] == chain.PRODUCES:
+            share = 0.5 if abs(path[0][0] - path[-1][0]) < 1.2 else 0.75
         for i, (a, b) in enumerate(itertools.pairwise(path)):
             lines.append(
                 {"source": row["source"], "target": row["target"], "kind": row["kind"], "state": row["state"],

@@ -80,9 +80,9 @@ def drugs(
         raise NotApplicable("no claim of the study is about a drug")
     resisted = resisted_drugs(therapies, models)
     rows = []
-    for drug, mine in sorted(named.items()):
+    for (drug, mine), key in zip(sorted(named.items()), _keys(sorted(named)), strict=True):
         row = _row(drug, mine, exposures)
-        row["therapy"] = "yes" if _key(drug) in resisted else "no"
+        row["therapy"] = "yes" if key in resisted else "no"
         if row["therapy"] == "yes" and row["finding"] != RESISTED:
             row["finding"] = ITSELF
             row["summary"] = _summary(row)
@@ -108,14 +108,15 @@ def resisted_drugs(therapies: pd.DataFrame | None, models: pd.DataFrame | None) 
     told = set(therapies["therapy"].astype(str)) if therapies is not None else set()
     if models is not None and "selected_with" in models.columns:
         told |= set(models["selected_with"].dropna().astype(str))
-    return {_key(t) for t in told if t}
+    return set(_keys(sorted(t for t in told if t)))
 
 
-def _key(drug: str) -> str:
-    """A drug by its one name, as the knowledge tables have it, without case."""
+def _keys(names: list[str]) -> list[str]:
+    """Drugs by their one name, as the knowledge tables have it, without case."""
     from rechallenge.knowledge.resolve import drugs as resolve
 
-    return str(resolve([drug])["drug"].iloc[0] or drug).casefold()
+    known: list[Any] = resolve(names)["drug"].tolist() if names else []
+    return [str(one or name).casefold() for one, name in zip(known, names, strict=True)]
 
 
 def _by_drug(claims: pd.DataFrame, therapies: pd.DataFrame | None) -> dict[str, pd.DataFrame]:

@@ -174,9 +174,13 @@ def perturbed(contrast: str, name: str, *, drug: bool = False) -> int:
 
     >>> [perturbed(c, "FOSL2") for c in ("siFOSL2 vs siNC", "FOSL2 OE vs vector", "LR vs P", "siFOSL2 vs siFOSL2")]
     [-1, 1, 0, 0]
+    >>> perturbed("-400/+200 vs -400/+200 mut: response to FOSL2 OE", "FOSL2")
+    1
     >>> perturbed("sorafenib + MB-3 vs sorafenib", "mb-3", drug=True), perturbed("miR-7 mimic vs NC", "hsa-miR-7-5p")
     (1, 1)
     """
+    # a piece or site of a promoter against none of it: the contrast is of the response to what follows
+    contrast = contrast.rpartition(": response to ")[2]
     treated, _, reference = contrast.partition(" vs ")
     if drug:
         did, beside = int(names(treated, name)), int(names(reference, name))

@@ -131,9 +131,13 @@ def _by_effect(claims: Claims, gene: str, drugs: pd.DataFrame | None, reached: s
     target of theirs is in the case: (drug, what is said of its targets)."""
     if drugs is None:
         return
+    about = claims.evidence[claims.evidence["entity"] == gene]
+    said = " ".join(about["contrast"] + " " + about["claim"])
     for r in drugs.to_dict("records"):
         drug = str(r["drug"])
         if r["therapy"] == "yes" or r["finding"] not in (RESTORES, DISPUTED) or drug.casefold() in reached:
+            continue
+        if not names(said, drug):
             continue
         states = {claims(links.moves, drug, gene, sign).state for sign in (-1, 1)}
         if states & {HERE, INFERRED, links.NOT_SHOWN}:

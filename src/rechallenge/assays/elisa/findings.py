@@ -66,7 +66,7 @@ def elisa_moved_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
     """One claim per gene of an analyte and group that got one thing more than its control: which way the amount moved.
     The direction is 0, since that says nothing of the response."""
     rows = []
-    mine = elisa_comparisons[(elisa_comparisons["kind"] == "group") & (elisa_comparisons["gene"] != "")]
+    mine = elisa_comparisons[elisa_comparisons["kind"].isin(["group", "within"]) & (elisa_comparisons["gene"] != "")]
     for row in each(mine):
         given = added(row.group, row.control)
         if not given or done(given).gene == row.gene or row.status not in ("estimated", "censored"):

@@ -51,7 +51,7 @@ def moved_claims(comparisons: pd.DataFrame) -> pd.DataFrame:
     """One claim per read-out of a gene's product (a protein, a phosphorylated one) and group that got one thing more
     than its control: which way it moved. The direction is 0, since that says nothing of the response."""
     rows = []
-    mine = comparisons[(comparisons["kind"] == "group") & (comparisons["status"] == "estimated")]
+    mine = comparisons[comparisons["kind"].isin(["group", "within"]) & (comparisons["status"] == "estimated")]
     genes = {str(a): product_of(str(a)) for a in sorted(set(mine["assay"].astype(str)))}
     for row in each(mine):
         gene, given = genes[str(row.assay)], added(row.group, row.control)

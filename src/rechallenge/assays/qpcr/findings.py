@@ -51,7 +51,7 @@ def qpcr_moved_claims(qpcr: pd.DataFrame) -> pd.DataFrame:
     """One claim per target and group that got one thing more than its control, tested or a bound: which way the target
     moved. The direction is 0, since that says nothing of the response; a gene's own knock-down is left out."""
     rows = []
-    for row in each(qpcr[(qpcr["kind"] == "group") & (qpcr["method"] == "relative to references")]):
+    for row in each(qpcr[qpcr["kind"].isin(["group", "within"]) & (qpcr["method"] == "relative to references")]):
         given = added(row.group, row.control)
         if not given or done(given).gene == row.target or row.status not in ("estimated", "censored"):
             continue
