@@ -35,7 +35,8 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
     table = record.tables.get("chains")
     if table is None or table.empty or "kind" not in table.columns:
         return []
-    made = []
+    made: list[dict[str, Any]] = []
+    told: set[str] = set()
     if "tier" in table.columns and table["tier"].min() <= 2:
         table = table[table["tier"] == table["tier"].min()]
     for _, part in table.groupby("chain", sort=True):
@@ -51,6 +52,9 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
         ]  # fmt: skip
         first = part.iloc[0]
         title = f"{int(first['candidate_rank'])}. {first['candidate']}" if first["candidate"] else str(first["drug"])
+        if first["candidate"] in told and first["drug"]:
+            title += f", by {first['drug']}"
+        told.add(str(first["candidate"]))
         made.append({"title": title, "summary": first["summary"],
                      "links": links})  # fmt: skip
     return made
