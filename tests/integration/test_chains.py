@@ -465,6 +465,8 @@ def test_use_and_route_are_told_and_a_topical_drug_is_not_achievable():
         "retapamulin": "human, topical only", "valnemulin": "veterinary", "lefamulin": "human, oral or intravenous",
     }  # fmt: skip
     assert found.loc["retapamulin", "achievable"] == "no" and found.loc["lefamulin", "achievable"] == "unknown"
+    assert found.loc["valnemulin", "approved"].endswith("(veterinary use)")
+    assert found.loc["retapamulin", "summary"].count("topical only") == 1
     screen = repurposing(one("CAV1"), found.reset_index()).set_index("drug")
     assert "topical only" in screen.loc["retapamulin", "marks"]
     assert "veterinary" in screen.loc["valnemulin", "marks"]

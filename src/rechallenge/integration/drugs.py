@@ -304,6 +304,8 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
         out["use"] = given.text
         if given.topical:
             out["achievable"] = "no"
+        if given.topical or given.use == "veterinary":
+            out["approved"] += " (topical use only)" if given.topical else " (veterinary use)"
     own = own_limits(exposures, drug, name)
     if own is not None:
         out["cmax_um"], out["cmax_free_um"] = own
@@ -321,6 +323,8 @@ def _summary(row: dict[str, Any]) -> str:
     if row["streams_against"]:
         text += f"; against: {row['streams_against']}"
     said = [f"synergistic: {row['synergistic']}", f"selective: {row['selective']}", f"reverses: {row['reverses']}"]
+    if "only" in row["use"] or "veterinary" in row["use"]:
+        said.append(f"use: {row['use']}")
     at = f" at {row['dose_um']:g} µM" if row["dose_um"] == row["dose_um"] else ""
     said.append(f"achievable{at}: {row['achievable']}")
     return f"{text}; {'; '.join(said)}."
