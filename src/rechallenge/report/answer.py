@@ -238,7 +238,8 @@ def _reached_by(record: RunRecord, gene: str) -> str:
     mine = table[(table["candidate"] == gene) & (table["drug"] != "")]
     if mine.empty:
         return "; no drug is known to reach it"
-    mine = mine[mine["chain"] == mine["chain"].iloc[0]]
+    if "chain" in mine.columns:
+        mine = mine[mine["chain"] == mine["chain"].iloc[0]]
     state = dict(zip(mine["kind"], mine["state"], strict=True))
     drug, reach, restores = mine["drug"].iloc[0], state["drug reaches target"], state["drug restores sensitivity"]
     target = mine.loc[mine["kind"] == "drug reaches target", "target"].iloc[0]
