@@ -55,6 +55,9 @@ STATUSES = {
     "not_estimable": "the data do not determine it",
     "not_testable": "estimated or seen, but no test is possible",
 }
+#: how the unit of an effect on the amount of a gene's product begins; such a claim says what moves the gene, not what
+#: the gene does to the response, so its direction is 0
+AMOUNT = "change of amount"
 DIRECTIONS = {1: "promotes resistance", -1: "restores sensitivity", 0: "neither, or not known"}
 
 

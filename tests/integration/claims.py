@@ -50,7 +50,7 @@ def lefamulin(seed: int = 0) -> pd.DataFrame:
         one("ILF3", "measurements", "intervention", 4.5, analysis="comparisons", model="cells"),
         one("ILF3", "response", "clinical", 2.6, analysis="response", model="cells"),
         one("ILF3", "survival", "clinical", 2.6, analysis="survival", model="TCGA-LIHC"),
-        one("ILF3", "reporter", "intervention", 5.0, kind="regulator", direction=0, contrast="MRPL12 promoter: siILF3",
+        one("ILF3", "reporter", "intervention", -5.0, kind="regulator", direction=0, contrast="MRPL12 promoter: siILF3",
             claim="ILF3 and the promoter of MRPL12: activity falls"),
     ]  # fmt: skip
     mrpl12 = [

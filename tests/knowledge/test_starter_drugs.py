@@ -18,6 +18,7 @@ COLUMNS = {
     "approvals": "drug agency state year indication source",
     "exposure": "drug quantity state value unit dose regimen population source confidence note",
     "hepatic_safety": "drug dili_class severity label_note withdrawn_for_liver source",
+    "administration": "drug use route source",
     "cell_lines": "name synonyms problem actual claimed register note source",
 }
 KEYS = {
@@ -26,6 +27,7 @@ KEYS = {
     "approvals": ["drug", "agency"],
     "exposure": ["drug", "quantity", "state", "dose", "regimen", "population", "source", "value"],
     "hepatic_safety": ["drug", "source"],
+    "administration": ["drug"],
     "cell_lines": ["name"],
 }
 ALLOWED = {
@@ -46,6 +48,8 @@ ALLOWED = {
     },
     ("hepatic_safety", "dili_class"): {"most", "less", "no", "ambiguous", ""},
     ("hepatic_safety", "withdrawn_for_liver"): {"yes", "no", "unknown"},
+    ("administration", "use"): {"human", "veterinary"},
+    ("administration", "route"): {"oral", "intravenous", "oral|intravenous", "topical", ""},
     ("cell_lines", "problem"): {"misidentified", "contaminated", "wrong_tissue"},
 }  # fmt: skip
 UNIT_OF = {"fraction_unbound": "fraction", "protein_bound_percent": "percent", "cl_f": "L/h"}
@@ -116,7 +120,7 @@ def test_enough_drugs() -> None:
     assert len(table("drugs")) >= 150
 
 
-@pytest.mark.parametrize("name", ["drug_targets", "approvals", "exposure", "hepatic_safety"])
+@pytest.mark.parametrize("name", ["drug_targets", "approvals", "exposure", "hepatic_safety", "administration"])
 def test_every_drug_is_listed(name: str) -> None:
     assert {row["drug"] for row in table(name)} <= {row["drug"] for row in table("drugs")}
 

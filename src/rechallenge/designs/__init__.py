@@ -7,7 +7,7 @@ every replicate beside the differences. Nothing here knows what was measured.
 
 from rechallenge.designs.contrasts import BLOCKED, FALLS, RESTORED, RISES, UNCHANGED, UNTESTED, contrasts
 from rechallenge.designs.families import Planned, families, stage_number
-from rechallenge.designs.labels import control_of, controls, done, is_control, meaning, parts
+from rechallenge.designs.labels import added, control_of, controls, done, is_control, meaning, parts
 
 __all__ = [
     "BLOCKED",
@@ -17,6 +17,7 @@ __all__ = [
     "UNCHANGED",
     "UNTESTED",
     "Planned",
+    "added",
     "contrasts",
     "control_of",
     "controls",

@@ -30,6 +30,12 @@ _RAISED = re.compile(
     r"|^([A-Z][A-Za-z0-9]{1,11})[\s_\-]*(?:OE|over-?expression|over-?expressed|cDNA|ORF)(?:[#_\-. ]+[0-9]{1,2})?$"
 )
 
+_MIRNA = re.compile(
+    r"^(anti[\s_\-]*)?((?:hsa-)?miR-[0-9]+[a-z]?(?:-[0-9])?(?:-[35]p)?)"
+    r"(?:[\s_\-]*(mimics?|agomir|OE|over-?expression|inhibitor|antagomir|sponge|KD|knock-?down))?$",
+    re.IGNORECASE,
+)
+
 
 class Done(NamedTuple):
     """A gene that a label names, and whether it was lowered (-1) or raised (+1); ('', 0) where it names none."""
@@ -78,6 +84,16 @@ def parts(label: str, declared: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(p.strip() for p in pieces if p.strip() and not is_control(p, declared))
 
 
+def added(group: str, control: str, declared: Iterable[str] = ()) -> str:
+    """The one part that a group has beyond its control; '' where there is none or several.
+
+    >>> added("sorafenib + siILF3", "sorafenib + siNC"), added("lefamulin", "vehicle"), added("A + B", "vehicle")
+    ('siILF3', 'lefamulin', '')
+    """
+    extra = parts(group, declared) - parts(control, declared)
+    return next(iter(extra)) if len(extra) == 1 else ""
+
+
 def controls(groups: Mapping[str, int], declared: frozenset[str]) -> dict[str, int]:
     """The control groups among the groups (label -> number of values): those declared, else those that say so."""
     chosen = {g: n for g, n in groups.items() if g in declared}
@@ -106,8 +122,14 @@ def done(label: str) -> Done:
 
     >>> done("siAKR1B1"), done("AKR1B1 OE"), done("AKR1B1-KO"), done("sorafenib")
     (Done(gene='AKR1B1', sign=-1), Done(gene='AKR1B1', sign=1), Done(gene='AKR1B1', sign=-1), Done(gene='', sign=0))
+    >>> done("miR-7-5p mimic"), done("anti-miR-7")
+    (Done(gene='miR-7-5p', sign=1), Done(gene='miR-7', sign=-1))
     """
     text = label.strip()
+    if (found := _MIRNA.match(text)) and (found[1] or found[3]):
+        lowered = bool(found[1]) or found[3].casefold() in ("inhibitor", "antagomir", "sponge", "kd")
+        lowered |= (found[3] or "").casefold().startswith("knock")
+        return Done(found[2], -1 if lowered else 1)
     if found := _RAISED.match(text):
         return Done(found[1] or found[2], 1)
     if found := _LOWERED.match(text):

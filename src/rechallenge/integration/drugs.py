@@ -23,7 +23,7 @@ LEVELS = (*STRONG, "transmission", "engagement", "gradient", "association")
 ALPHA = 0.05
 UNKNOWN, UNTESTED, NOT_SHOWN = "unknown", "not tested", "not shown"
 #: what a drug is found to do, the best first
-RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES = (
+RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES, ITSELF = (
     "restores sensitivity",
     "restores sensitivity in some experiments, opposes it in others",
     "a lead",
@@ -31,8 +31,9 @@ RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES = (
     "no effect on the response shown",
     "resistant models resist it too",
     "opposes the therapies",
+    "a therapy in question, which the models resist",
 )
-ORDER = (RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES)
+ORDER = (RESTORES, DISPUTED, LEAD, UNTRIED, NOTHING, RESISTED, OPPOSES, ITSELF)
 #: words by which claims say that a drug harms: in the claim -> in the table
 HARM = {
     "toxic to normal cells": "toxic to normal cells",
@@ -44,7 +45,7 @@ HARM = {
 COLUMNS = (
     "rank", "drug", "targets", "approved", "cmax_um", "cmax_free_um", "achievable", "toxicity", "best_evidence",
     "summary", "finding", "synergistic", "selective", "reverses", "dose_um", "best_level", "best_q", "streams_for",
-    "streams_against", "n_claims", "therapy",
+    "streams_against", "n_claims", "therapy", "use",
 )  # fmt: skip
 _TO_UM = {"nM": 1e-3, "µM": 1.0, "uM": 1.0, "mM": 1e3}
 
@@ -57,7 +58,10 @@ _TO_UM = {"nM": 1e-3, "µM": 1.0, "uM": 1.0, "mM": 1e3}
     "study or of the knowledge tables.",
 )
 def drugs(
-    evidence: pd.DataFrame, therapies: pd.DataFrame | None = None, exposures: pd.DataFrame | None = None
+    evidence: pd.DataFrame,
+    therapies: pd.DataFrame | None = None,
+    exposures: pd.DataFrame | None = None,
+    models: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """One row per drug of which the study claims something; columns `COLUMNS`, the most useful first.
 
@@ -65,18 +69,23 @@ def drugs(
     intervention has direction -1 and is estimated with q (else p) below 0.05, or is a bound; the same for promoting
     resistance. `synergistic`, `selective` and `reverses`: yes, no, mixed (it depends on dose or model), not shown, not
     tested. `dose_um` is the lowest dose named in a claim by which it restores sensitivity; `achievable` says whether
-    patients have it (yes: free, total only, above, no, unknown). `therapy` is yes for the therapies of the study,
-    listed after all others. Raises NotApplicable where no claim is about a drug.
+    patients have it (yes: free, total only, above, no, unknown); of a drug that is only put on the skin it is no. `use`
+    says who is given the drug and how (unknown where nothing was read). `therapy` is yes for the therapies of the study
+    and the drugs that resistant models were selected with, listed after all others: what they do alone is resistance or
+    none of it, and they are never called a lead. Raises NotApplicable where no claim is about a drug.
     """
     claims = evidence[evidence["entity_type"].isin(["drug", "pair"])]
     named = _by_drug(claims, therapies)
     if not named:
         raise NotApplicable("no claim of the study is about a drug")
-    known = {str(t).casefold() for t in therapies["therapy"]} if therapies is not None else set()
+    resisted = resisted_drugs(therapies, models)
     rows = []
-    for drug, mine in sorted(named.items()):
+    for (drug, mine), key in zip(sorted(named.items()), _keys(sorted(named)), strict=True):
         row = _row(drug, mine, exposures)
-        row["therapy"] = "yes" if drug.casefold() in known else "no"
+        row["therapy"] = "yes" if key in resisted else "no"
+        if row["therapy"] == "yes" and row["finding"] != RESISTED:
+            row["finding"] = ITSELF
+            row["summary"] = _summary(row)
         rows.append(row)
     out = pd.DataFrame(rows)
     keys = pd.DataFrame(
@@ -92,6 +101,22 @@ def drugs(
     out = out.loc[keys.sort_values(list(keys.columns), kind="mergesort").index].reset_index(drop=True)
     out["rank"] = range(1, len(out) + 1)
     return out.loc[:, list(COLUMNS)]
+
+
+def resisted_drugs(therapies: pd.DataFrame | None, models: pd.DataFrame | None) -> set[str]:
+    """The therapies in question and what resistant models were selected with, each by its one name."""
+    told = set(therapies["therapy"].astype(str)) if therapies is not None else set()
+    if models is not None and "selected_with" in models.columns:
+        told |= set(models["selected_with"].dropna().astype(str))
+    return set(_keys(sorted(t for t in told if t)))
+
+
+def _keys(names: list[str]) -> list[str]:
+    """Drugs by their one name, as the knowledge tables have it, without case."""
+    from rechallenge.knowledge.resolve import drugs as resolve
+
+    known: list[Any] = resolve(names)["drug"].tolist() if names else []
+    return [str(one or name).casefold() for one, name in zip(known, names, strict=True)]
 
 
 def _by_drug(claims: pd.DataFrame, therapies: pd.DataFrame | None) -> dict[str, pd.DataFrame]:
@@ -256,12 +281,12 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
     """Targets, approvals, plasma concentrations and liver, as far as they are known."""
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
-    from rechallenge.knowledge.questions.facts import approvals_text, liver_text, one_drug, status_of
+    from rechallenge.knowledge.questions.facts import administration, approvals_text, liver_text, one_drug, status_of
     from rechallenge.knowledge.questions.own import own_limits, verdict
     from rechallenge.knowledge.questions.targets import targets_of
 
     out: dict[str, Any] = {"targets": UNKNOWN, "approved": UNKNOWN, "liver": "", "achievable": UNKNOWN,
-                           "cmax_um": math.nan, "cmax_free_um": math.nan}  # fmt: skip
+                           "cmax_um": math.nan, "cmax_free_um": math.nan, "use": UNKNOWN}  # fmt: skip
     try:
         name = one_drug(drug)
     except KnowledgeError:
@@ -275,6 +300,12 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
         found = achievable(name, dose if dose > 0 else 1.0)
         out["cmax_um"], out["cmax_free_um"] = found.total_um, found.free_um
         out["achievable"] = found.verdict if dose > 0 else UNKNOWN
+        given = administration(name)
+        out["use"] = given.text
+        if given.topical:
+            out["achievable"] = "no"
+        if given.topical or given.use == "veterinary":
+            out["approved"] += " (topical use only)" if given.topical else " (veterinary use)"
     own = own_limits(exposures, drug, name)
     if own is not None:
         out["cmax_um"], out["cmax_free_um"] = own
@@ -292,6 +323,8 @@ def _summary(row: dict[str, Any]) -> str:
     if row["streams_against"]:
         text += f"; against: {row['streams_against']}"
     said = [f"synergistic: {row['synergistic']}", f"selective: {row['selective']}", f"reverses: {row['reverses']}"]
+    if "only" in row["use"] or "veterinary" in row["use"]:
+        said.append(f"use: {row['use']}")
     at = f" at {row['dose_um']:g} µM" if row["dose_um"] == row["dose_um"] else ""
     said.append(f"achievable{at}: {row['achievable']}")
     return f"{text}; {'; '.join(said)}."

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy import stats
 
 from rechallenge.analysis import analysis
+from rechallenge.evidence import AMOUNT
 from rechallenge.faults import NotApplicable
 from rechallenge.integration.candidates import (
     ANIMALS,
@@ -29,15 +30,17 @@ from rechallenge.integration.candidates import (
     SURVIVAL,
     family_of,
 )
+from rechallenge.integration.perturbations import Perturbation, perturbation
 from rechallenge.stats import weight
 
-UNTESTED, WEAK, WEAKEST = "not tested", "weak", "the weakest of those measured"
+UNTESTED, WEAK, WEAKEST, NOT_SHOWN = "not tested", "weak", "the weakest of those measured", "tested, not shown"
 #: z below which a family is weak: one-sided p = .05
 ENOUGH = 1.645
 COLUMNS = (
     "rank", "candidate", "candidate_rank", "family", "link", "state", "experiment", "controls", "expected_change",
     "score", "score_if_shown", "score_if_not", "rank_if_shown", "rank_if_not", "effect", "effect_unit", "se_observed",
-    "n_observed", "n_per_group", "n_total", "design", "claims", "status", "reason", "summary",
+    "n_observed", "n_per_group", "n_total", "design", "claims", "status", "reason", "summary", "line", "tests",
+    "expects",
 )  # fmt: skip
 #: analyses of a shift of the dose response by a perturbed gene, and streams that measure something else
 RESPONSE_SHIFTS = ("perturbation_shift",)
@@ -61,9 +64,8 @@ class Experiment:
 EXPERIMENTS: Mapping[str, Experiment] = {
     INTERVENTION: Experiment(
         "changes the response",
-        "{change} {gene} in the resistant line and measure the dose response to the therapy",
-        "non-targeting control; two independent siRNAs or guides; level of {gene} by western blot; re-expression of a "
-        "resistant form (rescue); the parental line beside; vehicle",
+        "{change} {gene} in the {line} line and measure the dose response to the therapy",
+        "{guards}; the {other} line beside; vehicle",
         "control and {gene} {changed}, independent passages on different days",
         3,
     ),
@@ -79,7 +81,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
         "moves metabolism",
         "Measure substrates and products of {gene} in resistant and parental cells, then with a tracer",
         "internal standards; pooled quality control every tenth injection; normalisation to cell number; medium blank; "
-        "{gene} {changed} as the specific control",
+        "{gene} {lowered} as the specific control",
         "resistant and parental, independent passages",
         4,
     ),
@@ -101,7 +103,7 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     ),
     ANIMALS: Experiment(
         "shown in animals",
-        "Treat xenografts of the resistant line with and without {gene} {changed}: vehicle, therapy, both",
+        "Treat xenografts of the resistant line with and without {gene} {lowered}: vehicle, therapy, both",
         "random allocation at a set tumour size; measurement blind to the arm; body weight and liver enzymes; humane "
         "end points beforehand; all four arms, for the interaction",
         "each arm",
@@ -137,6 +139,11 @@ def next_experiment(
     of patients scales the same way, and `n_total` is what counts). `status` is "not_estimable", with the reason, where
     no claim of the kind has an effect, a standard error and an n. Experiments on metabolism are proposed for enzymes
     alone.
+
+    What is done to a gene follows its level in resistant cells where that was measured, else the direction of the case:
+    one that is high is lowered in the resistant line (`tests` necessity), or, where that was done, raised in the
+    parental `line` (sufficiency); one that is low is given back, or lowered in the parental line. `expects` says which
+    result speaks for the case and which against it.
     """
     first = candidates.sort_values("rank", kind="mergesort")
     first = first[first["entity_type"] == "gene"].head(most)
@@ -152,6 +159,7 @@ def next_experiment(
         terms = candidate_terms[candidate_terms["entity"] == c["entity"]].set_index("family")
         own = np.array([float(terms["term"].get(f.name, 0.0)) for f in FAMILIES])
         z = terms["z"]
+        plan = perturbation(evidence, str(c["entity"]), int(c["direction"]))
         for place, family in enumerate(FAMILIES):
             if family.name in z.index and z[family.name] >= ENOUGH and z[family.name] > z.min():
                 continue
@@ -160,7 +168,7 @@ def next_experiment(
             # what the direction costs is in the score of the candidate and stays
             price = float(weight.score_of(own[None, :])[0]) - float(c["score"])
             outcome = _outcomes(own, place, family, nulls[place], terms, price)
-            rows.append(_row(c, family.name, terms, scores, outcome, claims, power, alpha))
+            rows.append(_row(c, family.name, terms, scores, outcome, claims, power, alpha, plan))
     out = pd.DataFrame(rows).sort_values(
         ["expected_change", "candidate_rank", "family"],
         ascending=[False, True, True],
@@ -206,15 +214,16 @@ def _row(
     claims: pd.DataFrame,
     power: float,
     alpha: float,
+    plan: Perturbation,
 ) -> dict[str, Any]:
     gene, experiment = str(candidate["entity"]), EXPERIMENTS[family]
     now, shown, not_shown = outcome
     z = float(terms["z"].get(family, math.nan))
     state = UNTESTED if math.isnan(z) else WEAK if z < ENOUGH else WEAKEST
     others = np.delete(scores, int(np.argmax(np.isclose(scores, now)))) if np.isclose(scores, now).any() else scores
-    high = int(candidate["direction"]) > 0
-    words = {"gene": gene, "change": "Knock down or inhibit" if high else "Over-express",
-             "changed": "knock-down" if high else "over-expression"}  # fmt: skip
+    words = plan.words(gene)
+    if state == UNTESTED and family == INTERVENTION and plan.done:
+        state = NOT_SHOWN
     row: dict[str, Any] = {
         "candidate": gene, "candidate_rank": int(candidate["rank"]), "family": family, "link": experiment.link,
         "state": state, "experiment": experiment.does.format(**words),
@@ -223,6 +232,8 @@ def _row(
         "score_if_not": not_shown, "rank_if_shown": int(1 + (others > shown).sum()),
         "rank_if_not": int(1 + (others > not_shown).sum()),
         "claims": str(terms["claims"].get(family, "")) if "claims" in terms else "",
+        "line": plan.line if family == INTERVENTION else "", "tests": plan.tests if family == INTERVENTION else "",
+        "expects": plan.expects(gene, int(candidate["direction"])) if family == INTERVENTION else "",
         **_size(_alike(claims[claims["_family"] == family], family), gene, experiment, power, alpha),
     }  # fmt: skip
     row["summary"] = _summary(row)
@@ -237,14 +248,15 @@ def _alike(claims: pd.DataFrame, family: str) -> pd.DataFrame:
         return claims
     own = claims[(claims["entity_type"] == "gene") & (claims["level"] == "intervention")]
     shifts = own[own["analysis"].isin(RESPONSE_SHIFTS)]
-    return shifts if len(shifts) else own[~own["stream"].isin(OTHER_READOUTS)]
+    rest = own[~own["stream"].isin(OTHER_READOUTS) & ~own["effect_unit"].str.startswith(AMOUNT)]
+    return shifts if len(shifts) else rest
 
 
 def _size(claims: pd.DataFrame, gene: str, experiment: Experiment, power: float, alpha: float) -> dict[str, Any]:
     """Replicates per group from this study's own effects and standard errors; typed where it has none."""
     nothing = {"effect": math.nan, "effect_unit": "", "se_observed": math.nan, "n_observed": math.nan,
                "n_per_group": math.nan, "n_total": math.nan}  # fmt: skip
-    usable = claims[(claims["status"] == "estimated") & (claims["n"] > 2)].copy()
+    usable = claims[(claims["status"] == "estimated") & claims["p_value"].notna() & (claims["n"] > 2)].copy()
     # where no standard error is given, half the width of a 95 % interval stands for it
     half = (usable["ci_high"] - usable["ci_low"]) / (2 * stats.norm.isf(0.025))
     usable["se"] = usable["se"].fillna(half)
@@ -295,7 +307,9 @@ def _enzyme(gene: str) -> bool:
 
 
 def _summary(row: Mapping[str, Any]) -> str:
-    what = f"{row['experiment']} (link: {row['link']}, {row['state']})"
+    tests = f", {row['tests']}" if row["tests"] else ""
+    what = f"{row['experiment']} (link: {row['link']}, {row['state']}{tests})"
+    what += f"; {row['expects']}" if row["expects"] else ""
     if row["status"] == "estimated":
         many = f"{row['n_per_group']:.0f} per group" if row["family"] != SURVIVAL else f"{row['n_total']:.0f} in all"
         many += f" ({row['design']}) for {row['effect']:.2g} {row['effect_unit']}"

@@ -8,28 +8,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import pandas as pd
 
 from rechallenge.analysis import analysis
-from rechallenge.integration.network import ITSELF, Neighbour, neighbours
+from rechallenge.integration.drugs import ITSELF as RESISTED_ITSELF
+from rechallenge.integration.drugs import OPPOSES, RESISTED, resisted_drugs
+from rechallenge.integration.network import DOWNSTREAM, ITSELF, SECOND, UPSTREAM, Neighbour, neighbours
 
 UNKNOWN, UNTESTED, NONE = "unknown", "not tested", "no drug known"
 OWN = "own screen"
-THERAPY = "the therapy in question itself"
+THERAPY = "resisted here: a therapy in question, no sensitiser"
+RESISTED_TOO = "resistant models resist it here"
 #: what a drug does to its target -> the sign of it; binders and modulators may do either
 ACTIONS: Mapping[str, int] = {"inhibitor": -1, "antagonist": -1, "antibody": -1, "agonist": 1}
 STATUS = ("approved", "investigational", UNKNOWN, "tool", "withdrawn", "")
-RELATIONS = (ITSELF, "regulator", "downstream", OWN)
+RELATIONS = (ITSELF, UPSTREAM, DOWNSTREAM, SECOND, OWN)
 DIRECTIONS = ("yes", UNKNOWN, "no")
 #: what was found here that counts before anything on record
 FOUND = ("restores sensitivity", "restores sensitivity in some experiments, opposes it in others", "a lead")
 COLUMNS = (
-    "rank", "candidate", "candidate_rank", "acts_on", "relation", "path", "needed", "drug", "action",
-    "right_direction", "status", "marks", "approvals", "potency_nm", "tested_here", "synergistic", "selective",
-    "dose_um", "cmax_um", "cmax_free_um", "achievable", "liver", "edge", "source", "summary",
-)  # fmt: skip
+    "rank",
+    "candidate",
+    "candidate_rank",
+    "acts_on",
+    "relation",
+    "path",
+    "needed",
+    "drug",
+    "action",
+    "right_direction",
+    "status",
+    "marks",
+    "approvals",
+    "potency_nm",
+    "tested_here",
+    "synergistic",
+    "selective",
+    "dose_um",
+    "cmax_um",
+    "cmax_free_um",
+    "achievable",
+    "liver",
+    "edge",
+    "source",
+    "summary",
+    "use",
+)
+TOPICAL, VETERINARY, LABORATORY = (
+    "topical only: no systemic exposure", "veterinary medicine, not for people", "laboratory compound, not a medicine",
+)  # fmt: skip  # fmt: skip
 
 
 @analysis(
@@ -40,17 +70,28 @@ COLUMNS = (
     "score.",
 )
 def repurposing(
-    candidates: pd.DataFrame, drugs: pd.DataFrame | None = None, exposures: pd.DataFrame | None = None, *, most: int = 8
+    candidates: pd.DataFrame,
+    drugs: pd.DataFrame | None = None,
+    exposures: pd.DataFrame | None = None,
+    therapies: pd.DataFrame | None = None,
+    models: pd.DataFrame | None = None,
+    *,
+    most: int = 8,
 ) -> pd.DataFrame:
     """One row per candidate, node of its neighbourhood and drug, `COLUMNS`; a node that no drug is known for has a row
     with an empty `drug`.
 
-    Order: candidates by rank; within one, drugs that act in the right direction and are no withdrawn or laboratory
-    compounds first, the candidate itself before its regulators and these before what it controls, then by approval and
-    potency. `right_direction`: yes, no, or unknown (binders and modulators). `tested_here` is the finding of the
-    study's own experiments. Drugs that restored sensitivity here and act on no candidate come last (`own screen`).
+    Order: candidates by rank; within one, drugs that act in the right direction and can be had by a patient (no
+    withdrawn, laboratory, veterinary or merely topical ones) first, the candidate itself before its regulators, these
+    before what it controls and the regulators of its regulators, then by approval and potency. The therapies in
+    question come last whatever they act on: the models resist them. `right_direction`: yes, no, or unknown (binders and
+    modulators). `tested_here` is the finding of the study's own experiments, `use` who is given the drug and how. Drugs
+    that restored sensitivity here and act on no candidate come at the end (`own screen`).
     """
     own = _own(drugs)
+    for name in sorted(resisted_drugs(therapies, models)):
+        given = own.setdefault(name, {"finding": RESISTED_ITSELF})
+        given["therapy"] = "yes"
     first = candidates.sort_values("rank", kind="mergesort").head(most)
     first = first[first["entity_type"] == "gene"]
     rows: list[dict[str, Any]] = []
@@ -92,6 +133,7 @@ def _rows(
     """The drugs of one node; one row without a drug where none is known and the node is a neighbour."""
     from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions import drugs_for
+    from rechallenge.knowledge.questions.facts import administration
 
     needed = -direction * node.sign
     common = {
@@ -113,7 +155,8 @@ def _rows(
                 **common, "drug": r["drug"], "action": r["action"] or UNKNOWN,
                 "right_direction": UNKNOWN if action == 0 else "yes" if action == needed else "no",
                 "status": r["status"], "approvals": r["approvals"] or UNKNOWN, "potency_nm": r["potency_nm"],
-                "marks": _marks(str(r["status"]), str(r["liver"]), found), "liver": _liver(str(r["drug"])),
+                "marks": _marks(str(r["drug"]), str(r["status"]), str(r["liver"]), found),
+                "liver": _liver(str(r["drug"])), "use": administration(str(r["drug"])).text,
                 **_tested(found), **_exposure(str(r["drug"]), found, exposures),
                 "source": "; ".join(dict.fromkeys(s for s in (str(r["source"]), node.source) if s)),
             }
@@ -125,7 +168,7 @@ def _nothing() -> dict[str, Any]:
     return {
         "drug": "", "action": NONE, "right_direction": UNKNOWN, "status": "", "marks": "", "approvals": "",
         "potency_nm": math.nan, "tested_here": "", "synergistic": "", "selective": "", "dose_um": math.nan,
-        "cmax_um": math.nan, "cmax_free_um": math.nan, "achievable": "", "liver": "",
+        "cmax_um": math.nan, "cmax_free_um": math.nan, "achievable": "", "liver": "", "use": "",
     }  # fmt: skip
 
 
@@ -137,17 +180,20 @@ def _tested(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _exposure(drug: str, found: Mapping[str, Any], exposures: pd.DataFrame | None) -> dict[str, Any]:
-    """Plasma concentrations, and whether the dose that worked here is reached; `unknown` where no dose was tested."""
+    """Plasma concentrations, and whether the dose that worked here is reached; `unknown` where no dose was tested, no
+    where the drug is only put on the skin."""
     from rechallenge.knowledge.questions.exposure import achievable
+    from rechallenge.knowledge.questions.facts import administration
     from rechallenge.knowledge.questions.own import own_limits
 
-    if found:
+    if "achievable" in found:
         return {c: found[c] for c in ("cmax_um", "cmax_free_um", "achievable")}
     limits = own_limits(exposures, drug, drug)
     if limits is None:
         known = achievable(drug, 1.0)
         limits = known.total_um, known.free_um
-    return {"cmax_um": limits[0], "cmax_free_um": limits[1], "achievable": UNKNOWN}
+    verdict = "no" if administration(drug).topical else UNKNOWN
+    return {"cmax_um": limits[0], "cmax_free_um": limits[1], "achievable": verdict}
 
 
 def _liver(drug: str) -> str:
@@ -159,17 +205,26 @@ def _liver(drug: str) -> str:
     return liver_text(drug) or (said[0] if said else UNKNOWN)
 
 
-def _marks(status: str, liver: str, found: Mapping[str, Any]) -> str:
+def _marks(drug: str, status: str, liver: str, found: Mapping[str, Any]) -> str:
     """What a reader must not overlook."""
+    from rechallenge.knowledge.questions.facts import administration
+
+    given = administration(drug)
     marks = []
     if status == "withdrawn" or "withdrawn" in liver:
         marks.append("withdrawn" + (" for liver toxicity" if "withdrawn for liver" in liver else ""))
     elif "most concern" in liver:
         marks.append("DILIrank most concern")
-    if status == "tool":
-        marks.append("laboratory compound, not a medicine")
+    if given.use == "veterinary":
+        marks.append(VETERINARY)
+    elif status == "tool":
+        marks.append(LABORATORY)
+    if given.topical:
+        marks.append(TOPICAL)
     if found.get("therapy") == "yes":
         marks.append(THERAPY)
+    elif found.get("finding") in (RESISTED, OPPOSES):
+        marks.append(RESISTED_TOO if found["finding"] == RESISTED else "opposes the therapies here")
     marks += [t.strip() for t in str(found.get("toxicity", "")).split(";") if "toxic" in t and "liver" not in t]
     return "; ".join(marks)
 
@@ -179,11 +234,12 @@ def _usefulness(row: Mapping[str, Any]) -> tuple[Any, ...]:
     potency = row["potency_nm"]
     return (
         row["drug"] == "",
-        "withdrawn" in row["marks"],
         THERAPY in row["marks"],
+        "withdrawn" in row["marks"],
+        row["tested_here"] in (RESISTED, OPPOSES),
         DIRECTIONS.index(row["right_direction"]) if row["tested_here"] not in FOUND[:1] else 0,
         FOUND.index(row["tested_here"]) if row["tested_here"] in FOUND else len(FOUND),
-        row["status"] == "tool",
+        row["status"] == "tool" or TOPICAL in row["marks"] or VETERINARY in row["marks"],
         RELATIONS.index(row["relation"]),
         STATUS.index(row["status"]) if row["status"] in STATUS else len(STATUS),
         potency if potency == potency else math.inf,
@@ -194,12 +250,20 @@ def _usefulness(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _from_screen(found: Mapping[str, Any]) -> dict[str, Any]:
     """A drug of the study's own experiments that acts on no candidate that is known."""
+    from rechallenge.knowledge.errors import KnowledgeError
+    from rechallenge.knowledge.questions.facts import one_drug, status_of
+
+    drug = str(found["drug"])
+    with suppress(KnowledgeError):
+        drug = one_drug(drug)
+    listed = status_of(drug)
     status = str(found["approved"])
     return {
         "candidate": "", "candidate_rank": math.nan, "acts_on": found["targets"], "relation": OWN, "path": "",
         "needed": "", "drug": found["drug"], "action": UNKNOWN, "right_direction": UNKNOWN,
-        "status": "withdrawn" if status.startswith("withdrawn") else "approved" if "approved" in status else UNKNOWN,
-        "marks": _marks("withdrawn" if "withdrawn" in status else "", str(found["toxicity"]), found),
+        "status": listed or ("withdrawn" if status.startswith("withdrawn") else UNKNOWN),
+        "marks": _marks(drug, "withdrawn" if "withdrawn" in status else listed, str(found["toxicity"]), found),
+        "use": found.get("use", UNKNOWN),
         "approvals": status, "potency_nm": math.nan, **_tested(found),
         **{c: found[c] for c in ("cmax_um", "cmax_free_um", "achievable")},
         "liver": next((t.strip().removeprefix("liver: ") for t in str(found["toxicity"]).split(";") if "liver:" in t),

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from rechallenge.evidence import AMOUNT
 from rechallenge.record import RunRecord
 from rechallenge.report import words
 from rechallenge.report.words import ALPHA
@@ -237,10 +238,15 @@ def _reached_by(record: RunRecord, gene: str) -> str:
     mine = table[(table["candidate"] == gene) & (table["drug"] != "")]
     if mine.empty:
         return "; no drug is known to reach it"
+    if "chain" in mine.columns:
+        mine = mine[mine["chain"] == mine["chain"].iloc[0]]
     state = dict(zip(mine["kind"], mine["state"], strict=True))
     drug, reach, restores = mine["drug"].iloc[0], state["drug reaches target"], state["drug restores sensitivity"]
     target = mine.loc[mine["kind"] == "drug reaches target", "target"].iloc[0]
     text = f"; {drug} reaches {'it' if target == gene else target} ({reach})"
+    if reach == "not tested":
+        moves = state.get("drug moves effector", reach)
+        text = f"; of {drug} no target is known in this case, that it moves {gene} is {moves}"
     if restores.startswith("measured"):
         return f"{text} and restores sensitivity ({restores})"
     return f"{text}; that it restores sensitivity is {restores.replace('tested, ', '')}"
@@ -383,6 +389,7 @@ def _interventions(record: RunRecord) -> Iterable[Point]:
         (e["level"] == "intervention")
         & (e["entity_type"] != "drug")
         & ~e["stream"].isin(["reporter", "reversal"])
+        & ~e["effect_unit"].str.startswith(AMOUNT)
         & e["status"].isin(["estimated", "censored"])
     ]
     items: list[tuple[bool, float, str]] = []

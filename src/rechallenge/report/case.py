@@ -35,7 +35,8 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
     table = record.tables.get("chains")
     if table is None or table.empty or "kind" not in table.columns:
         return []
-    made = []
+    made: list[dict[str, Any]] = []
+    told: set[str] = set()
     if "tier" in table.columns and table["tier"].min() <= 2:
         table = table[table["tier"] == table["tier"].min()]
     for _, part in table.groupby("chain", sort=True):
@@ -45,12 +46,16 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
                 "css": str(row["state"]).replace(",", "").replace(" ", "-"),
                 "strength": "" if words.is_missing(row["strength"]) else f"z {words.number(row['strength'], 2)}",
                 "weakest": row["weakest"] == "yes", "claims": _claims(str(row["claims"]), anchors),
-                "said": words.plain(str(row["said"])) if row["state"] in ("curated", "inferred") else "",
+                "said": words.plain(str(row["said"])) if _told(row) else "",
             }
             for row in part.to_dict("records")
         ]  # fmt: skip
         first = part.iloc[0]
-        made.append({"title": f"{int(first['candidate_rank'])}. {first['candidate']}", "summary": first["summary"],
+        title = f"{int(first['candidate_rank'])}. {first['candidate']}" if first["candidate"] else str(first["drug"])
+        if first["candidate"] in told and first["drug"]:
+            title += f", by {first['drug']}"
+        told.add(str(first["candidate"]))
+        made.append({"title": title, "summary": first["summary"],
                      "links": links})  # fmt: skip
     return made
 
@@ -96,16 +101,25 @@ def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(", ") if part.isdigit()]
 
 
+def _told(row: Mapping[Any, Any]) -> bool:
+    """Whether a link says more than its state: who knows it, what speaks against it, and in which cohorts."""
+    return row["state"] in ("curated", "inferred", "contradicted") or row["kind"] == "matters in patients"
+
+
 def _sentence(row: Mapping[Any, Any]) -> str:
     """A link as a phrase."""
     source, target, way = row["source"], row["target"], int(row["sign"])
     kind = row["kind"]
     if kind == "drug reaches target":
+        if not way:
+            return f"what {source} acts on is not known in this case ({target})"
         acts = str(row.get("action", "")).startswith(("inhibitor", "antagonist", "antibody", "agonist"))
         known = "" if acts else "; what it does to it is not known"
         return f"{source} reaches {target}, which has to be {'lowered' if way < 0 else 'raised'}{known}"
-    if kind == "regulator moves effector":
+    if kind in ("drug moves effector", "regulator moves effector", "moves a product"):
         return f"{source} {'raises' if way > 0 else 'lowers'} {target}"
+    if kind == "regulator moves regulator":
+        return f"a second step up: {source} {'raises' if way > 0 else 'lowers'} {target}"
     if kind == "differs in resistant cells":
         return f"{source} is {'higher' if way > 0 else 'lower'} in resistant cells"
     if kind == "changes the response":

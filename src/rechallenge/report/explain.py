@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from rechallenge.evidence import COLUMNS, LEVELS, NUMBERS, check, claim_table
+from rechallenge.evidence import AMOUNT, COLUMNS, LEVELS, NUMBERS, check, claim_table
 from rechallenge.faults import Fault, InputFaults, RechallengeError
 from rechallenge.report import words
 from rechallenge.report.claims import facts, ranked
@@ -214,6 +214,8 @@ def _group(row: Any, sign: int) -> str:
     status, direction = str(row["status"]), int(row["direction"]) * sign
     q = row["p_value"] if words.is_missing(row["q_value"]) else row["q_value"]
     if status in ("not_estimable", "not_testable") or (status == "censored" and direction == 0):
+        return "undetermined"
+    if str(row["effect_unit"]).startswith(AMOUNT):  # what moves it, not what it does to the response
         return "undetermined"
     if direction == 0 or (not words.is_missing(q) and float(q) > ALPHA):
         return "not_shown"

@@ -24,6 +24,11 @@ LONG = 120
 _ALWAYS = ("p_value", "q_value", "status", "verdict", "n", "n_replicates", "claim", "summary", "reason")
 _VARY = ("p_value", "q_value", "claim", "summary")
 _SENTENCES = ("claim", "summary", "reason", "note")
+#: tables of which a reader compares these columns, side by side; all others open on request
+_SHOWN = {
+    "repurposing": ("rank", "candidate", "acts_on", "relation", "drug", "right_direction", "status", "marks",
+                    "tested_here", "synergistic", "achievable", "liver", "use"),
+}  # fmt: skip
 _COUNTS = ("row", "n", "rank", "day", "df")
 
 
@@ -103,7 +108,11 @@ def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, wi
     same = {c: text for c, text in same.items() if c not in folded.first}
     rest = [(c, head, cells) for c, head, cells in made if c not in same]
     names = itertools.takewhile(lambda c: not _is_number(frame[c]), (c for c, _, _ in rest if c not in _ALWAYS))
-    hidden = _hidden(rest, (*itertools.islice(names, 3), *folded.first), width) | set(same)
+    hidden = (
+        {c for c, _, _ in made if c not in _SHOWN[name]}
+        if name in _SHOWN
+        else _hidden(rest, (*itertools.islice(names, 3), *folded.first), width)
+    ) | set(same)
     columns = tuple(
         Column(c, head, _is_number(frame[c]) and c not in folded.interval, c in hidden) for c, head, _ in made
     )

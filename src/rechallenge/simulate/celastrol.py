@@ -1,11 +1,12 @@
-"""A simulated study of low-dose celastrol beside sorafenib: four tables with a known story.
+"""A simulated study of low-dose celastrol beside sorafenib: five tables with a known story.
 
 The story, its doses and its signs are those of a published study (celastrol in plasma 0.05 to 0.2 µM after oral dosing,
 sorafenib 0.8 to 4 µM): in co-treatment a low dose takes away from sorafenib and a high one adds to it, killing normal
 cells too; pretreated for a day and washed off, the low dose and not the high one gives resistant cells their
 sensitivity back; the medium of resistant cells protects, no longer so after freeze-thaw, without exosomes or with an
-antibody to IL-6, and again with IL-6 added back, also where the donor had the low dose. All sizes of effects, and which
-inhibitors take back the killing by the high dose, are planted by us (`TRUTH`).
+antibody to IL-6, and again with IL-6 added back, also where the donor had the low dose; sorafenib raises the IL-6 of
+the medium, which the low dose and not the high one takes back. All sizes of effects, and which inhibitors take back the
+killing by the high dose, are planted by us (`TRUTH`, `SECRETED`).
 """
 
 from __future__ import annotations
@@ -43,6 +44,12 @@ TRANSFER = {
 }
 #: viability of resistant cells with the high dose and sorafenib, by inhibitor (fraction of vehicle)
 RESCUE = {"none": 0.25, "NAC": 0.62, "Z-VAD-FMK": 0.92, "Ferrostatin-1": 0.25, "Necrosulfonamide": 0.25}
+#: IL-6 in the medium of resistant cells, pg/mL: sorafenib raises it, the low dose of celastrol takes that back and the
+#: high one does not (S003-157, S003-158; the amounts are planted)
+SECRETED = {
+    "vehicle": 60.0, f"sorafenib {SORAFENIB:g} µM": 190.0, f"sorafenib {SORAFENIB:g} µM + {LOW}": 75.0,
+    f"sorafenib {SORAFENIB:g} µM + {HIGH}": 185.0,
+}  # fmt: skip
 #: what must be told back: (table, what) -> sign or word
 TRUTH = {
     ("schedule", LOW): "restores sensitivity",
@@ -84,6 +91,7 @@ combination = "combination.csv"
 schedule = "schedule.csv"
 transfer = "transfer.csv"
 rescue = "rescue.csv"
+elisa = "elisa.csv"
 """
 
 
@@ -115,13 +123,47 @@ def study(
     }
 
 
+def elisa(*, seed: int = 0, replicates: int = 5) -> pd.DataFrame:
+    """One plate of IL-6 with standards, blanks and the medium of resistant cells in duplicate (`SECRETED`)."""
+    rng = np.random.default_rng([seed, 4])
+    wells: list[dict[str, Any]] = []
+
+    def add(kind: str, value: float, **more: Any) -> None:
+        signal = 0.05 + 3.9 * (value / 600) ** 1.1 / (1 + (value / 600) ** 1.1)
+        well = f"{'ABCDEFGH'[len(wells) % 8]}{len(wells) // 8 + 1}"
+        seen = round(signal * (1 + 0.02 * rng.normal()), 4)
+        wells.append({"plate": "plate 1", "well": well, "well_type": kind, **more, "absorbance": seen})
+
+    for level in (0.0, 15.6, 31.2, 62.5, 125.0, 250.0, 500.0, 1000.0):
+        for _ in range(2):
+            add("standard", level, concentration=level)
+    for _ in range(2):
+        add("blank", 0.0)
+    for r in range(1, replicates + 1):
+        day = rng.lognormal(0, 0.1)
+        for group, mean in SECRETED.items():
+            value = mean * day * rng.lognormal(0, 0.1)
+            for _ in range(2):
+                add(
+                    "sample",
+                    value / 2,
+                    sample=f"{group} {r}",
+                    model=RESISTANT,
+                    group=group,
+                    replicate=str(r),
+                    dilution=2,
+                )
+    return pd.DataFrame(wells).assign(unit="pg/mL", gene="IL6", analyte="IL-6")
+
+
 def write_study(folder: str | Path, *, seed: int = 0, replicates: int = 5) -> Path:
     """Write the study into an empty or new `folder` and return it. Raises FileExistsError where a study is there."""
     folder = Path(folder)
     if (folder / "study.toml").exists():
         raise FileExistsError(f"{folder} already holds a study")
     folder.mkdir(parents=True, exist_ok=True)
-    for kind, table in study(seed=seed, replicates=replicates).items():
+    tables = study(seed=seed, replicates=replicates) | {"elisa": elisa(seed=seed, replicates=replicates)}
+    for kind, table in tables.items():
         table.to_csv(folder / f"{kind}.csv", index=False, lineterminator="\n")
     (folder / "study.toml").write_text(_STUDY.format(seed=seed), encoding="utf-8", newline="\n")
     return folder

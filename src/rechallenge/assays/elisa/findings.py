@@ -9,9 +9,9 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.assays.elisa.concentrations import calibrate, filled
-from rechallenge.designs.labels import each
+from rechallenge.designs.labels import added, done, each
 from rechallenge.designs.plots import estimation_plot
-from rechallenge.evidence import claim_table
+from rechallenge.evidence import AMOUNT, claim_table
 from rechallenge.report.words import equals, interval, number
 
 MOST_PLATES, MOST = 6, 6
@@ -24,24 +24,7 @@ def elisa_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
     mine = elisa_comparisons[(elisa_comparisons["kind"] == "model") & (elisa_comparisons["gene"] != "")]
     for row in each(mine):
         word = {1: "more", -1: "less"}.get(row.direction, "no difference shown")
-        n = f"n = {row.n_group:.0f} and {row.n_control:.0f} biological replicates"
-        if row.status == "censored":
-            below = np.isneginf(row.ci_low)
-            value = (
-                f"ratio {'below' if below else 'above'} {number(row.fold_ci_high if below else row.fold_ci_low)} ({n})"
-            )
-        elif row.status == "estimated":
-            family = "" if row.adjustment == "none" else f", {equals(f'{row.adjustment} p', row.p_adjusted)}"
-            limits = interval(row.fold_ci_low, row.fold_ci_high)
-            value = (
-                f"{number(row.fold)}-fold ({100 * row.confidence:g} % interval {limits}; {row.test}, "
-                f"t = {row.statistic:.2f}, df = {row.df:.1f}, {equals('p', row.p_value)}{family}, "
-                f"{equals('q', row.q_value)}; {n})"
-            )
-        elif row.log2fc == row.log2fc:
-            value = f"{number(row.fold)}-fold (not tested; {n})"
-        else:
-            value = "ratio not determined"
+        value = _numbers(row)
         why = f" [{row.reason}]" if row.reason else ""
         rows.append(
             {
@@ -56,6 +39,57 @@ def elisa_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
                 "analysis": "elisa",
                 "source_table": row.source_table,
                 "claim": f"{row.gene}: {word} in {row.model} ({row.contrast}) by ELISA ({row.unit}), {value}{why}.",
+            }
+        )
+    return claim_table(rows)
+
+
+def _numbers(row: Any) -> str:
+    """The ratio with its interval, test and n."""
+    n = f"n = {row.n_group:.0f} and {row.n_control:.0f} biological replicates"
+    if row.status == "censored":
+        below = np.isneginf(row.ci_low)
+        return f"ratio {'below' if below else 'above'} {number(row.fold_ci_high if below else row.fold_ci_low)} ({n})"
+    if row.status == "estimated":
+        family = "" if row.adjustment == "none" else f", {equals(f'{row.adjustment} p', row.p_adjusted)}"
+        limits = interval(row.fold_ci_low, row.fold_ci_high)
+        return (
+            f"{number(row.fold)}-fold ({100 * row.confidence:g} % interval {limits}; {row.test}, "
+            f"t = {row.statistic:.2f}, df = {row.df:.1f}, {equals('p', row.p_value)}{family}, "
+            f"{equals('q', row.q_value)}; {n})"
+        )
+    return f"{number(row.fold)}-fold (not tested; {n})" if row.log2fc == row.log2fc else "ratio not determined"
+
+
+@claims(title="What moves a secreted factor")
+def elisa_moved_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
+    """One claim per gene of an analyte and group that got one thing more than its control: which way the amount moved.
+    The direction is 0, since that says nothing of the response."""
+    rows = []
+    mine = elisa_comparisons[elisa_comparisons["kind"].isin(["group", "within"]) & (elisa_comparisons["gene"] != "")]
+    for row in each(mine):
+        given = added(row.group, row.control)
+        if not given or done(given).gene == row.gene or row.status not in ("estimated", "censored"):
+            continue
+        sure = row.p_adjusted < 1 - row.confidence or row.status == "censored"
+        word = ("rises" if row.log2fc > 0 else "falls") if sure and row.log2fc == row.log2fc else "no change shown"
+        why = f" [{row.reason}]" if row.reason else ""
+        rows.append(
+            {
+                "entity": row.gene,
+                "entity_type": "gene",
+                "stream": "elisa",
+                "level": "intervention",
+                **{c: getattr(row, c) for c in ("model", "se", "ci_low", "ci_high", "n", "statistic")},
+                **{c: getattr(row, c) for c in ("p_value", "q_value", "status", "source_rows")},
+                "contrast": f"{row.group} vs {row.control}",
+                "direction": 0,
+                "effect": row.log2fc,
+                "effect_unit": f"{AMOUNT} (log2), ELISA",
+                "analysis": "elisa",
+                "source_table": row.source_table,
+                "claim": f"{row.gene} in medium: {word} with {row.group} against {row.control} in {row.model} by ELISA "
+                f"({row.unit}), {_numbers(row)}{why}.",
             }
         )
     return claim_table(rows)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from rechallenge.assays.measurements.comparing import comparisons
 from rechallenge.assays.measurements.contract import MEASUREMENTS, replicate_means, scale_of
 from rechallenge.assays.measurements.figures import estimation_plots, stage_read_outs
-from rechallenge.assays.measurements.findings import comparison_claims, gradient_claims
+from rechallenge.assays.measurements.findings import comparison_claims, gradient_claims, moved_claims
 from rechallenge.assays.measurements.gradient import stage_correlation
 from rechallenge.assays.measurements.reading import read_measurements, read_pzfx
 from rechallenge.designs import done, is_control, meaning, parts
@@ -24,6 +24,7 @@ __all__ = [
     "gradient_claims",
     "is_control",
     "meaning",
+    "moved_claims",
     "parts",
     "read_measurements",
     "read_pzfx",

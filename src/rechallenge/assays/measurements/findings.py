@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pandas as pd
@@ -9,11 +10,72 @@ import pandas as pd
 from rechallenge.analysis import claims
 from rechallenge.assays.measurements.comparing import claimed
 from rechallenge.assays.measurements.gradient import FOLLOWS, OPPOSES
-from rechallenge.designs.labels import each
-from rechallenge.evidence import claim_table
+from rechallenge.designs.labels import added, done, each
+from rechallenge.evidence import AMOUNT, claim_table
 from rechallenge.report.words import equals, interval, number
 
 _MEANS = {1: "a rise promotes resistance", -1: "a rise restores sensitivity"}
+
+
+#: words by which a read-out is the amount of a gene's product
+_PRODUCT = re.compile(
+    r"\b(?:western|blot|protein|mRNA|transcript|acetylation|phosphorylation|methylation|ubiquitination|secretion|IHC|IF|"
+    r"immuno\w+|promoter|expression|level|amount)\b|\b[KSTY][0-9]{1,4}\b",
+    re.IGNORECASE,
+)
+_PHOSPHO = re.compile(r"^(?:p|phospho)[\s\-]+(?=[A-Za-z0-9]{2})")
+#: a name that laboratories use for the product of a gene whose symbol is another
+_CALLED = {"P70S6K": "RPS6KB1", "S6K1": "RPS6KB1"}
+
+
+def product_of(assay: str) -> str:
+    """The gene whose product a read-out measures, by its name (p-STAT3, MRPL12 western); '' where it names none.
+
+    A single word that is no gene symbol with a sign of a product beside it is not taken for one: ROS is no ROS1.
+    """
+    from rechallenge.knowledge import resolve
+
+    text = assay.strip()
+    bare = _PHOSPHO.sub("", text)
+    if bare == text and not _PRODUCT.search(text):
+        return ""
+    word = re.split(r"[\s,(]", bare)[0]
+    if word in _CALLED:
+        return _CALLED[word]
+    gene = str(resolve.genes([word]).iloc[0]["gene"])
+    return gene if gene and gene.upper() == word.upper() else ""
+
+
+@claims(title="What moves the product of a gene")
+def moved_claims(comparisons: pd.DataFrame) -> pd.DataFrame:
+    """One claim per read-out of a gene's product (a protein, a phosphorylated one) and group that got one thing more
+    than its control: which way it moved. The direction is 0, since that says nothing of the response."""
+    rows = []
+    mine = comparisons[comparisons["kind"].isin(["group", "within"]) & (comparisons["status"] == "estimated")]
+    genes = {str(a): product_of(str(a)) for a in sorted(set(mine["assay"].astype(str)))}
+    for row in each(mine):
+        gene, given = genes[str(row.assay)], added(row.group, row.control)
+        if not gene or not given or done(given).gene == gene:
+            continue
+        word = ("rises" if row.effect > 0 else "falls") if row.p_adjusted < 1 - row.confidence else "no change shown"
+        scale = "log2" if row.scale == "log" else row.unit or "difference"
+        rows.append(
+            {
+                "entity": gene,
+                "entity_type": "gene",
+                "stream": "measurements",
+                "level": "intervention",
+                **{c: getattr(row, c) for c in ("model", "effect", "se", "ci_low", "ci_high", "statistic")},
+                **{c: getattr(row, c) for c in ("p_value", "q_value", "n", "status", "source_rows")},
+                "contrast": f"{row.group} vs {row.control}",
+                "direction": 0,
+                "effect_unit": f"{AMOUNT} ({scale}), {row.assay}",
+                "analysis": "comparisons",
+                "source_table": row.source_table,
+                "claim": f"{row.assay}: {word} with {row.group} against {row.control} in {row.model}, {_numbers(row)}.",
+            }
+        )
+    return claim_table(rows)
 
 
 @claims(title="Genes and drugs that move a read-out")

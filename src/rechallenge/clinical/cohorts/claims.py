@@ -28,7 +28,8 @@ def _origin(patients: pd.DataFrame | None, cohorts: list[str]) -> str:
 def survival_claims(
     survival: pd.DataFrame, survival_meta: pd.DataFrame | None = None, patients: pd.DataFrame | None = None
 ) -> pd.DataFrame:
-    """One claim per gene: its pooled hazard ratio at the first endpoint over all patients, with verdict and reasons.
+    """One claim per gene: its pooled hazard ratio at the first endpoint over all patients, with verdict and
+    reasons; one more for each further endpoint, without a p-value of its own.
 
     `direction` is +1 for high expression with shorter survival, -1 for longer, 0 where the verdict is "not supported"
     or "not testable".
@@ -37,14 +38,17 @@ def survival_claims(
     if genes.empty:
         return claim_table([])
     endpoint = min(genes["endpoint"].unique(), key=order_of)
-    genes = genes[(genes["endpoint"] == endpoint) & (genes["subset"] == ALL)]
-    pooled: dict[str, Any] = {}
-    if survival_meta is not None:
-        mine = survival_meta[(survival_meta["endpoint"] == endpoint) & (survival_meta["subset"] == ALL)]
-        pooled = {r.gene: r for r in each(mine)}
     rows = []
-    for gene, own in genes.groupby("gene", sort=False):
-        rows.append(_survival(str(gene), own, pooled.get(str(gene)), endpoint, patients))
+    for other in sorted(genes["endpoint"].unique(), key=order_of):
+        here = genes[(genes["endpoint"] == other) & (genes["subset"] == ALL)]
+        pooled: dict[str, Any] = {}
+        if survival_meta is not None:
+            mine = survival_meta[(survival_meta["endpoint"] == other) & (survival_meta["subset"] == ALL)]
+            pooled = {r.gene: r for r in each(mine)}
+        for gene, own in here.groupby("gene", sort=False):
+            row = _survival(str(gene), own, pooled.get(str(gene)), str(other), patients)
+            # the same patients at the first endpoint count already: a further p-value stands in the sentence alone
+            rows.append(row if other == endpoint else row | {"p_value": np.nan, "statistic": np.nan})
     return claim_table(rows)
 
 

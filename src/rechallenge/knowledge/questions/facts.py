@@ -100,6 +100,34 @@ def liver_text(drug: str) -> str:
     return "; ".join(parts)
 
 
+@dataclass(frozen=True)
+class Administration:
+    """Who is given a drug (`use`: human, veterinary, '' unknown), by which `routes`, and `source`."""
+
+    use: str = ""
+    routes: tuple[str, ...] = ()
+    source: str = ""
+
+    @property
+    def topical(self) -> bool:
+        """Whether the drug is only put on the skin, which gives a tumour none of it."""
+        return self.routes == ("topical",)
+
+    @property
+    def text(self) -> str:
+        """One phrase: "human, oral", "human, topical only", "veterinary", "unknown"."""
+        how = " or ".join(self.routes) + (" only" if self.topical else "")
+        return ", ".join(t for t in (self.use, how) if t) or "unknown"
+
+
+def administration(drug: str) -> Administration:
+    """Use and route of a drug as far as they were read; empty where they are unknown."""
+    rows = rows_of("administration", "drug", drug)
+    if not rows:
+        return Administration()
+    return Administration(rows[0]["use"], tuple(filter(None, rows[0]["route"].split("|"))), rows[0]["source"])
+
+
 def is_hepatocyte(cell_line: str) -> Answer:
     """Whether a line may stand for hepatocytes. The tables can say no; they never vouch for a line."""
     row = resolve.cell_lines([cell_line]).iloc[0]
