@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rechallenge.analysis import analysis
+from rechallenge.evidence import AMOUNT
 from rechallenge.faults import NotApplicable
 from rechallenge.stats import weight
 from rechallenge.stats.multiplicity import bh
@@ -247,10 +248,12 @@ def _streams(evidence: pd.DataFrame) -> tuple[pd.DataFrame, list[tuple[str, ...]
 
 def _not_shown(evidence: pd.DataFrame, shown: pd.DataFrame) -> pd.DataFrame:
     """Genes that were perturbed with no effect to be seen, and of which no other intervention says a direction: z is 0.
-    What was tried in vain is not the same as what was never tried."""
+    What was tried in vain is not the same as what was never tried. Claims of amounts say what moves the gene, not what
+    the gene does."""
     rows = evidence[
         (evidence["entity_type"] == "gene") & (evidence["level"] == "intervention") & (evidence["direction"] == 0)
         & (evidence["status"] == "estimated") & (evidence["p_value"] >= 0.05)
+        & ~evidence["effect_unit"].astype(str).str.startswith(AMOUNT)
         & ~evidence["entity"].isin(shown.loc[shown["family"] == INTERVENTION, "entity"])
     ]  # fmt: skip
     return rows.assign(
