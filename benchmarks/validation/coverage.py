@@ -103,7 +103,8 @@ def pooled() -> list[Row]:
     return [
         rate("coverage", "Pooled effect of five cohorts that differ (Hartung and Knapp)",
              int(((made.ci_low < 0.3) & (made.ci_high > 0.3)).sum()), n, 0.95, "`survival_meta`, `concordance`", test),
-        rate("naive", "The same by the normal interval", int(((normal.ci_low < 0.3) & (normal.ci_high > 0.3)).sum()), n,
+        rate("naive", "Pooled effect of five cohorts that differ, normal interval",
+             int(((normal.ci_low < 0.3) & (normal.ci_high > 0.3)).sum()), n,
              0.95, "not used", test),
         rate("coverage", "Prediction interval for a sixth cohort",
              int(((made.pi_low < further) & (further < made.pi_high)).sum()), n, 0.95, "`survival_meta`, `concordance`",

@@ -188,7 +188,7 @@ def patients_not_cells() -> list[Row]:
     return [
         rate("null", "Rare cells, six patients against six, by patient", hits, n, 0.05, "`rare_association`", test,
              at_most=True),
-        rate("naive", "Rare cells, the same, Fisher's test on cells", naive, n, 0.05, "not used", test),
+        rate("naive", "Rare cells, six patients against six, Fisher's test on cells", naive, n, 0.05, "not used", test),
     ]  # fmt: skip
 
 

@@ -24,14 +24,20 @@ Written by one command; numbers come from its run and from nowhere else:
 $ make validation
 ```
 
-**{held} of {judged} checks hold.** {failing}The quick set ({quick} rows) was computed by version {version}, from fixed seeds, and
-takes any machine about two minutes. The full set ({full} rows) needs real experiments and the output of the reference
-software, which are not distributed with the project: {full_said}. Each row names the test or command that repeats it.
-[What was measured](measured.md) is the long record with every condition; [limits](analyses.md) stand with each analysis.
+**{held} of {judged} checks hold.** {failing}
+
+- The **quick set** ({quick} rows) was computed by version {version}, from fixed seeds, and needs no file: about a
+  minute of one processor core, more on the first run, which compiles. `python -m benchmarks.validation --quick`
+  computes it again and says what comes out otherwise than here.
+- The **full set** ({full} rows) needs real experiments and the output of the reference software, which are not
+  distributed with the project: {full_said}.
+
+Each row names the test or command that repeats it. [What was measured](measured.md) is the long record with every
+condition; the limits of each analysis stand on [its page](analyses.md).
 
 A share holds where it lies within 3.3 binomial standard errors of its target, and of the points that are added where a
-test is asymptotic. "At most" is asked where a test is known to be on the safe side. The tables are also
-[a CSV file](validation.csv).
+test is asymptotic. "At most" is asked where a test is known to be on the safe side. The tables are kept as
+`docs/reference/validation.csv` too.
 """
 
 
@@ -54,7 +60,7 @@ def render(made: pd.DataFrame) -> str:
     """The page of the rows."""
     judged = made[made["held"] != "shown"]
     off = judged[judged["held"] == "no"]
-    failing = "" if off.empty else "Those that do not are marked **no**, with the reason. "
+    failing = "" if off.empty else "Those that do not are marked **no**, with the reason."
     parts = made[made["set"] == "full"]
     versions = sorted(set(parts["version"]))
     said = "not recorded" if parts.empty else f"recorded with version {', '.join(versions)}"

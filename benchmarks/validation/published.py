@@ -158,7 +158,7 @@ def optimum() -> Row:
                     continue
                 best = min(best, float(((y[i] - curve(doses, *p)) ** 2).sum()))
         at_optimum += fits.rss[i] <= best * (1 + 1e-6)
-    return agrees("Curves at or below the lowest sum of squares of nine starts of scipy", "scipy curve_fit, in this run",
+    return agrees("Curves at or below the lowest sum of squares of nine starts of scipy", "scipy, in this run",
                   [float(n)], [float(at_optimum)], 0, "tests/stats/test_hill_fit.py", n=n)  # fmt: skip
 
 

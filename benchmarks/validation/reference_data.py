@@ -14,8 +14,6 @@ import pandas as pd
 
 from benchmarks.validation.rows import Row, agrees, number
 
-JACCARD = "two sets of calls, shared over all"
-
 
 def compared(what: str, source: str, expected: str, got: str, n: int, held: bool, repeat: str, known: str = "") -> Row:
     return Row("oracle", "full", what, source, expected, got, n, "yes" if held else "no", repeat, known)
@@ -92,8 +90,9 @@ def _calls(what: str, r: pd.DataFrame, q: np.ndarray, index: pd.Index, calls: in
     theirs = set(r.index[r["padj"] < 0.05])
     ours = set(index[q < 0.05])
     share = len(theirs & ours) / len(theirs | ours)
-    return compared(f"{what}: calls at q < .05 ({JACCARD})", "R DESeq2 1.38.3", f"{calls:,} calls; at least {least:g}",
-                    f"{len(ours):,} calls; {share:.3f}", len(r), share >= least, "tests/stats/test_counts.py")  # fmt: skip
+    return compared(f"{what}: calls at q < .05 (Jaccard index)", "R DESeq2 1.38.3",
+                    f"{calls:,} calls; at least {least:g}", f"{len(ours):,} calls; {share:.3f}",
+                    len(r), share >= least, "tests/stats/test_counts.py")  # fmt: skip
 
 
 def hallmark(shared: Path) -> list[Row]:
@@ -126,7 +125,8 @@ def clinic(shared: Path) -> list[Row]:
     pool = meta.pool(studies["b"], studies["se"])
     hk = want["meta_hcc"]["REML_HK"]
     return [
-        agrees("Best cut-point of MGE in lymphoma: statistic, cut, p", "R maxstat 0.7-25", [lau["stat"], lau["cut"], lau["p"]],
+        agrees("Best cut-point of MGE in lymphoma: statistic, cut, p", "R maxstat 0.7-25",
+               [lau["stat"], lau["cut"], lau["p"]],
                [cut.statistic, cut.cut, cut.p_lau92], 1e-6, "tests/stats/test_maxstat.py", kind="full"),
         agrees("Area of S100b and DeLong's limits", "pROC 1.18", want["pROC_aSAH_s100b"]["ci_delong"],
                [float(area.ci_low[0]), float(area.auc[0]), float(area.ci_high[0])], 1e-8, "tests/stats/test_roc.py",
@@ -195,8 +195,9 @@ def staurosporine(shared: Path) -> list[Row]:
     r = pd.read_csv(folder / "nparc_R_empirical.csv").set_index("id")
     theirs, ours = set(r.index[r["pAdj"] <= 0.01]), set(wide.index[bh(test.p_value) <= 0.01])
     return [compared("Melting curves with staurosporine: degrees of freedom; hits at 1 %", "R NPARC",
-                     "2.360, 17.63; 78 hits", f"{test.df1:.3f}, {test.df2:.2f}; {len(ours)} hits with {len(theirs & ours)} "
-                     "of them", len(wide), theirs <= ours and len(ours) <= 81, "tests/stats/test_melt.py")]  # fmt: skip
+                     "2.360, 17.63; 78 hits", f"{test.df1:.3f}, {test.df2:.2f}; {len(ours)} hits with "
+                     f"{len(theirs & ours)} of them",
+                     len(wide), theirs <= ours and len(ours) <= 81, "tests/stats/test_melt.py")]  # fmt: skip
 
 
 def isotopes(shared: Path) -> list[Row]:
@@ -231,5 +232,6 @@ def gen5(shared: Path) -> list[Row]:
 
 
 CHECKS: tuple[Callable[[Path], list[Row]], ...] = (
-    ryegrass, real_curves, published_screen, airway, hallmark, parole, clinic, xenografts, staurosporine, isotopes, gen5,
+    ryegrass, real_curves, published_screen, airway, hallmark, parole, clinic, xenografts, staurosporine, isotopes,
+    gen5,
 )  # fmt: skip

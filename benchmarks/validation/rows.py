@@ -47,8 +47,8 @@ def number(value: float, digits: int = 6) -> str:
 
 
 def agrees(
-    what: str, source: str, expected: list[float], got: list[float], tolerance: float, repeat: str, *, kind: str = "quick",
-    n: int = 0, digits: int = 6,
+    what: str, source: str, expected: list[float], got: list[float], tolerance: float, repeat: str, *,
+    kind: str = "quick", n: int = 0, digits: int = 6,
 ) -> Row:  # fmt: skip
     """Numbers beside published ones; they hold where every relative difference is within the tolerance."""
     a, b = np.asarray(expected, float), np.asarray(got, float)
