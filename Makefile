@@ -4,12 +4,13 @@
 #   make test-all  the slow checks too
 #   make bench     speed and accuracy beside peers, one table
 #   make docs      the documentation as a site in site/
+#   make validation  oracles, nulls and coverage, written to docs/reference/validation.md
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all bench docs lint lock clean
+.PHONY: demo test test-all bench docs validation lint lock clean
 
 # Two levels of one environment: what running needs, and what developing needs beside it.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -53,6 +54,9 @@ bench: .venv-peers/.done
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -q -b html docs site
+
+validation: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.validation
 
 # Versions and hashes, and no registry's address. Needs uv.
 lock:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
+import re
 from pathlib import Path
 
 import generate_resources
@@ -32,6 +33,23 @@ API = {
     "rechallenge.knowledge": "what is known of drugs, genes and lines",
     "rechallenge.faults": "errors",
 }
+
+NO_REFERENCE = "No outside reference: this step is this project's own, or it computes nothing that needs one."
+NOT_GIVEN = "Not given."
+MORE = (
+    "Figures: [validation](../reference/validation.md), and with every condition [what was measured]"
+    "(../reference/measured.md)."
+)
+
+
+def wrapped(text: str) -> str:
+    """A formula in lines that fit a page, broken after semicolons."""
+    return "\n".join(part.strip() for part in text.replace("; ", ";\n").split("\n"))
+
+
+def tests_as_code(text: str) -> str:
+    """Paths of tests in code marks."""
+    return re.sub(r"(?:tests|benchmarks)/[\w/]+\.py", lambda m: f"`{m.group()}`", text)
 
 
 def tables_page(registry: Registry) -> str:
@@ -61,14 +79,21 @@ def analysis_page(step: Analysis, registry: Registry) -> str:
         )
     if isinstance(step.methods, str) and step.methods:
         parts.append("## In the methods paragraph\n\n" + link(methods_sentence(step)))
-    if step.reference:
-        parts.append("## References\n\n" + "\n".join(f"- {link(r)}" for r in step.reference))
-    figures = [s for s in registry.steps.values() if s.kind == "figure" and set(step.gives) & set(s.needs + s.wants)]
+    parts.append("## Formula\n\n" + (f"```text\n{wrapped(step.formula)}\n```" if step.formula else NOT_GIVEN))
+    cited = "\n".join(f"- {link(r)}" for r in step.reference)
+    parts.append("## References\n\n" + (cited or NO_REFERENCE))
+    parts.append("## Checked against\n\n" + (tests_as_code(step.oracle) or NOT_GIVEN) + f"\n\n{MORE}")
+    parts.append("## Limits\n\n" + (step.limits or NOT_GIVEN))
+    users = [s for s in registry.steps.values() if set(step.gives) & set(s.needs + s.wants)]
+    figures = [s for s in users if s.kind == "figure"]
+    if said := [f"`{s.name}`" for s in users if s.kind == "claims"]:
+        parts.append(
+            "## Claims\n\nRows of [evidence](../reference/evidence.md) are made of it by " + ", ".join(said) + "."
+        )
     if figures:
         parts.append("## Figures\n\n" + "\n".join(f"- {s.title}. {s.caption}" for s in figures))
     if more := background(step):
         parts.append("## Background\n\n" + more)
-    parts.append("How it was checked, and its limits, are under [what was measured](../reference/measured.md).")
     return "\n\n".join(parts) + "\n"
 
 
@@ -113,12 +138,30 @@ def api_pages() -> dict[str, str]:
 
 def analyses_page(registry: Registry) -> str:
     rows = [
-        (f"[`{s.name}`](../analyses/{s.name}.md)", s.stream, ", ".join(f"`{n}`" for n in s.needs + s.wants), s.title)
+        (
+            f"[`{s.name}`](../analyses/{s.name}.md)",
+            s.stream,
+            ", ".join(f"`{n}`" for n in s.needs + s.wants),
+            s.title,
+            "own tests" if s.oracle.startswith("No outside reference") else "outside reference",
+        )
         for s in registry.steps.values()
         if s.kind == "analysis"
     ]
     pages = [f"../analyses/{s.name}" for s in registry.steps.values() if s.kind == "analysis"]
-    return "# Analyses\n\n" + table(("analysis", "stream", "from", "what it is"), rows) + "\n\n" + toctree(pages) + "\n"
+    checked = sum(r[-1] == "outside reference" for r in rows)
+    head = (
+        f"# Analyses\n\n{len(rows)} analyses. Each page has the formula, the references, what it was checked against "
+        f"and its limits. {checked} were compared with other software, published numbers or real data; the others are "
+        "checked by definition and by simulations with a known answer, and their pages say so.\n\n"
+    )
+    return (
+        head
+        + table(("analysis", "stream", "from", "what it is", "checked against"), rows)
+        + "\n\n"
+        + toctree(pages)
+        + "\n"
+    )
 
 
 def evidence_page() -> str:

@@ -17,11 +17,23 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p.read_text("utf-8"), "python")], ids=lambda p: p.name)
-def test_python_on_a_page_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_on_a_page_runs_and_prints_what_stands_below_it(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from generate_outputs import printed
+
     monkeypatch.chdir(tmp_path)
-    scope: dict[str, object] = {"__name__": "__docs__"}
-    for code in blocks(page.read_text("utf-8"), "python"):
-        exec(compile(code, str(page), "exec"), scope)
+    for block, out in printed(page.read_text("utf-8"), str(page)):
+        assert block["out"] is None or block["out"] == out, block["code"]
+
+
+def test_the_tutorial_for_bioinformaticians_shows_what_its_blocks_print() -> None:
+    """Nothing that is printed there goes unchecked."""
+    text = (ROOT / "docs" / "tutorials" / "bioinformatician.md").read_text("utf-8")
+    loud = [b for b in blocks(text, "python") if "print(" in b]
+    checked = re.findall(r"^```python\n(?:(?!^```).)*^```\n\n```text\n.+?^```", text, re.M | re.S)
+    assert len(loud) == len(checked) >= 9
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)

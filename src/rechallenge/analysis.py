@@ -74,6 +74,9 @@ class Analysis:
     gives: tuple[str, ...] = ()
     about: str = ""
     reference: tuple[str, ...] = ()
+    formula: str = ""
+    oracle: str = ""
+    limits: str = ""
     methods: str | Callable[..., str] = ""
     caption: str = ""
     split: Split | None = None
@@ -150,15 +153,21 @@ def analysis(
     reference: str | tuple[str, ...] = (),
     gives: tuple[str, ...] = (),
     methods: str | Callable[..., str] = "",
+    formula: str = "",
+    oracle: str = "",
+    limits: str = "",
     split: Split | None = None,
 ) -> Callable[[F], F]:
     """Mark a function from tables to a table (or, with several `gives`, to a dict of tables) as an analysis.
 
     `methods` is the sentence for the methods paragraph, either text with `{option}` fields or a function that takes
-    the result table and the options by name and returns the sentence. The function itself is returned unchanged.
+    the result table and the options by name and returns the sentence. `formula` is what is computed, in plain text;
+    `oracle` what it agrees with and the test that shows it ("No outside reference: ..." where there is none);
+    `limits` what it cannot tell. The function itself is returned unchanged.
     """
+    facts = {"formula": formula, "oracle": oracle, "limits": limits}
     return lambda f: _mark(
-        f, _step("analysis", f, gives=gives, title=title, reference=reference, methods=methods, split=split)
+        f, _step("analysis", f, gives=gives, title=title, reference=reference, methods=methods, split=split, **facts)
     )
 
 

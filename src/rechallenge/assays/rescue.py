@@ -155,7 +155,20 @@ def _methods(rescue: pd.DataFrame, confidence: float, alpha: float, n_boot: int,
     )
 
 
-@analysis(title="Killing taken back by inhibitors", reference=(FIELLER, PATHWAYS), methods=_methods)
+@analysis(
+    title="Killing taken back by inhibitors",
+    reference=(FIELLER, PATHWAYS),
+    methods=_methods,
+    formula="fraction = (drug + inhibitor - drug) / (vehicle - drug), with Fieller's limits",
+    oracle=(
+        "No outside reference: planted pathways and Fieller's closed form (tests/assays/test_rescue.py, "
+        "tests/stats/test_factorial.py)"
+    ),
+    limits=(
+        "An inhibitor has other targets, and its dose is the user's. Where the killing itself is not shown no "
+        "fraction is given. The bootstrap beside it is too short with few replicates."
+    ),
+)
 def rescue(
     rescue: pd.DataFrame, *, confidence: float = 0.95, alpha: float = 0.05, n_boot: int = 2000, seed: int = 0
 ) -> pd.DataFrame:

@@ -127,6 +127,12 @@ def _methods(made: Mapping[str, pd.DataFrame], window: tuple[float, float], conf
     reference=BH,
     methods=_methods,
     gives=("size_distribution", "size_comparisons"),
+    formula="median, D10, D90, span = (D90 - D10) / D50, per preparation; Welch t on medians (log2)",
+    oracle="No outside reference: known distributions, null and power (tests/assays/test_sizes.py)",
+    limits=(
+        "The preparation is n, not the particle. Instruments miss what lies below their limit, which no summary"
+        " restores."
+    ),
 )
 def size_distribution(
     sizes: pd.DataFrame,

@@ -56,6 +56,9 @@ _TO_UM = {"nM": 1e-3, "µM": 1.0, "uM": 1.0, "mM": 1e3}
     "contradicted first, then by the number of streams that agree and the smallest q-value; the therapies themselves "
     "come last. Whether a dose is achievable compares the lowest effective dose with plasma concentrations of the "
     "study or of the knowledge tables.",
+    formula="No formula: order by finding, number of streams that agree, smallest q",
+    oracle="No outside reference: a ranking by rules (tests/integration/test_drugs.py)",
+    limits="Knows the drugs that the study tested. Achievable compares with plasma, which is not tumour.",
 )
 def drugs(
     evidence: pd.DataFrame,

@@ -119,6 +119,16 @@ EXPERIMENTS: Mapping[str, Experiment] = {
     "the one whose two outcomes (the effect of a driver, or none) change the score most on average; numbers per group "
     "give {power:.0%} power at two-sided {alpha:g} for the median effect shown in this study, scaled from the standard "
     "errors of its own claims.",
+    formula=(
+        "expected change = (|score if shown - score| + |score if not - score|) / 2; n from SE^2 scaled by replicates"
+    ),
+    oracle=(
+        "No outside reference: numbers per group give the power they promise in simulation "
+        "(tests/integration/test_chains.py)"
+    ),
+    limits=(
+        "Both outcomes are held equally likely. Effects and errors come from this study's own claims, which are few."
+    ),
 )
 def next_experiment(
     evidence: pd.DataFrame,

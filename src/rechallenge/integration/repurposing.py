@@ -68,6 +68,11 @@ TOPICAL, VETERINARY, LABORATORY = (
     "controls, with the direction in which the target must be moved, and the drugs of the study's own experiments; "
     "approval, exposure, liver safety and results in combination are shown beside each other and do not enter any "
     "score.",
+    formula="No formula: order by candidate, direction, distance, approval, potency",
+    oracle="No outside reference: a listing by rules (tests/integration/test_chains.py)",
+    limits=(
+        "Drug tables are incomplete and lean to well-studied targets. Nothing listed was tested unless it says so."
+    ),
 )
 def repurposing(
     candidates: pd.DataFrame,

@@ -129,7 +129,17 @@ def _methods(mirna_sites: pd.DataFrame, alpha: float, **_: Any) -> str:
     )
 
 
-@analysis(title="miRNA seed sites", reference=BARTEL, methods=_methods)
+@analysis(
+    title="miRNA seed sites",
+    reference=BARTEL,
+    methods=_methods,
+    formula=("sites 8mer, 7mer-m8, 7mer-A1, 6mer; expected from the region's composition; P(any) = 1 - exp(-expected)"),
+    oracle=("No outside reference: sites in random sequences are as many as expected (tests/regulators/test_mirna.py)"),
+    limits=(
+        "Seed pairing alone: no conservation, accessibility or level of the miRNA. Where many miRNAs are sought"
+        " some site turns up by chance, which the verdict counts."
+    ),
+)
 def mirna_sites(
     utrs: pd.DataFrame, *, mirnas: Sequence[str] = (), mature: Sequence[str] = (), alpha: float = 0.1
 ) -> pd.DataFrame:

@@ -161,7 +161,22 @@ def _methods(motifs: pd.DataFrame, threshold: float, **_: Any) -> str:
     )
 
 
-@analysis(title="Motifs in promoters", reference=(STADEN, JASPAR), methods=_methods)
+@analysis(
+    title="Motifs in promoters",
+    reference=(STADEN, JASPAR),
+    methods=_methods,
+    formula=(
+        "S = sum log2(p_b,i / .25); P(S >= s) by dynamic programming; expected = hits at least as good on both "
+        "strands, P(any) = 1 - exp(-expected)"
+    ),
+    oracle=(
+        "All 4^10 sequences counted one by one for FOSL2: 14.765 bits, p 1.05e-5 (tests/regulators/test_motifs.py)"
+    ),
+    limits=(
+        "A motif is a possibility: p is against equal bases, and promoters are not random. Binding and function"
+        " need ChIP and a mutated site."
+    ),
+)
 def motifs(
     promoters: pd.DataFrame,
     *,

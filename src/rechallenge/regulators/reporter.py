@@ -145,7 +145,20 @@ def _methods(reporter: pd.DataFrame, confidence: float, alpha: float, abolished:
     )
 
 
-@analysis(title="Promoter reporters", reference=FIELLER, methods=_methods)
+@analysis(
+    title="Promoter reporters",
+    reference=FIELLER,
+    methods=_methods,
+    formula=(
+        "contrasts of log2 ratio; response through a site = response(wild type) - response(mutant); remaining "
+        "share with Fieller's limits"
+    ),
+    oracle="No outside reference: equal to paired differences (tests/regulators/test_reporter.py)",
+    limits=(
+        "A plasmid is no chromatin. Abolished needs an upper limit of the remaining share, which few replicates"
+        " seldom give."
+    ),
+)
 def reporter(
     reporter: pd.DataFrame,
     *,

@@ -84,6 +84,9 @@ COLUMNS = (
     title="Docking scores",
     reference=VINA,
     methods="Docking scores were taken as given (best pose of each pair); they are predictions and were not tested.",
+    formula="No formula: the best score of each protein and ligand, as given",
+    oracle="No outside reference: read as AutoDock Vina wrote it (tests/assays/test_binding.py)",
+    limits="A prediction without replicate, interval or test. It never enters a p-value.",
 )
 def docking(docking: pd.DataFrame) -> pd.DataFrame:
     """The best pose of each protein and ligand: `COLUMNS`. Raises NotApplicable without a score."""

@@ -39,6 +39,12 @@ def dose_words(drugs: Sequence[str], low: Sequence[float], high: Sequence[float]
     title="Regions of synergy and antagonism",
     methods="Neighbouring dose combinations (one dose step apart) that depart from the reference in one direction at "
     "the false-discovery rate of the surface form one region.",
+    formula=(
+        "regions: dose pairs with q <= alpha of one sign, joined where one dose step apart; excess = mean over "
+        "the region"
+    ),
+    oracle="No outside reference: planted surfaces with both signs (tests/assays/test_combination_claims.py)",
+    limits="A region is chosen for its departure, so its mean excess is larger than a repetition would show.",
 )
 def synergy_regions(synergy_cells: pd.DataFrame, models: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per contiguous region of one sign, method and surface.

@@ -30,7 +30,13 @@ def _methods(combination_responses: pd.DataFrame, centre: str) -> str:
     )
 
 
-@analysis(title="Inhibition by combinations", methods=_methods)
+@analysis(
+    title="Inhibition by combinations",
+    methods=_methods,
+    formula="inhibition = 1 - (signal - blank) / (vehicle - blank)",
+    oracle=("No outside reference: raw wells give what viabilities give (tests/assays/test_combination_scores.py)"),
+    limits="As good as the vehicle wells of its plate. Position effects are not taken out.",
+)
 def combination_responses(combination: pd.DataFrame, *, centre: Centre = "mean") -> pd.DataFrame:
     """Inhibition (fraction of vehicle lost), one row per surface, dose combination, replicate and plate.
 

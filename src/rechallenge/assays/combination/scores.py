@@ -107,6 +107,22 @@ def finished(result: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     reference=(REVIEW, BLISS, LOEWE, CHOU, BRAID),
     methods=_methods,
     split=Split("combination_responses", SURFACE, groups=60, finish=finished),
+    formula=(
+        "HSA: I = max(Ia, Ib); Bliss: I = 1 - (1 - Ia)(1 - Ib); Loewe: a / A(I) + b / B(I) = 1; ZIP: both "
+        "fitted potencies shifted by the partner; CI = da / Da + db / Db; excess = 100 (observed - I), mean "
+        "over the region"
+    ),
+    oracle=(
+        "SynergyFinder+ and synergy 1.0 on a published screen, drc CIcompX, Chou's analytic indices, BIGL, "
+        "braidrm (tests/assays/test_combination_scores.py, tests/stats/test_synergy_scores.py, "
+        "tests/stats/test_synergy_chou.py, tests/stats/test_synergy_reference.py, "
+        "tests/stats/test_synergy_braid.py)"
+    ),
+    limits=(
+        "Two programs disagree on Loewe and ZIP of the published screen, so these two are judged by simulation "
+        "alone; Loewe's fitted curves leave a bias of up to +.4 per cent. One replicate gives a score without "
+        "test. Excess over a null model is no mechanism."
+    ),
 )
 def synergy(
     combination_responses: pd.DataFrame,

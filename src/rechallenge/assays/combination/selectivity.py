@@ -68,7 +68,22 @@ def _methods(combination_selectivity: pd.DataFrame, confidence: float, paired: b
     )
 
 
-@analysis(title="Selectivity of combinations", reference=(WELCH, BLISS), methods=_methods)
+@analysis(
+    title="Selectivity of combinations",
+    reference=(WELCH, BLISS),
+    methods=_methods,
+    formula=(
+        "difference = mean over common dose pairs of (tumour - normal), of excess, of gain over the better "
+        "drug, and of inhibition; Welch t"
+    ),
+    oracle=(
+        "No outside reference: planted selectivity of both signs and none (tests/assays/test_combination_claims.py)"
+    ),
+    limits=(
+        "Rests on the normal line that was used: several so-called normal liver lines are HeLa, which every "
+        "such sentence repeats. Cells in a dish are not a patient's organ."
+    ),
+)
 def combination_selectivity(
     combination_responses: pd.DataFrame,
     models: pd.DataFrame,

@@ -45,6 +45,11 @@ def _methods(combinations: pd.DataFrame, method: str, alpha: float) -> str:
 @analysis(
     title="Combinations",
     methods=_methods,
+    formula="No formula: order by verdict, then selectivity, then the lower limit of the score",
+    oracle="No outside reference: a ranking by rules (tests/assays/test_combination_claims.py)",
+    limits=(
+        "A ranking of what was tested. Unknown plasma concentrations leave the window unknown, which is not outside it."
+    ),
 )
 def combinations(
     synergy: pd.DataFrame,

@@ -65,7 +65,16 @@ def _methods(combination_windows: pd.DataFrame) -> str:
     )
 
 
-@analysis(title="Achievable concentrations of the combined drugs", methods=_methods)
+@analysis(
+    title="Achievable concentrations of the combined drugs",
+    methods=_methods,
+    formula="share of the tested doses at or below Cmax, total and free; free = total x unbound fraction",
+    oracle=("No outside reference: a lookup; what is unknown stays unknown (tests/assays/test_combination_claims.py)"),
+    limits=(
+        "Plasma is not tumour: neither penetration nor time course is known to it. Published concentrations of "
+        "one drug differ several-fold between regimens."
+    ),
+)
 def combination_windows(combination_responses: pd.DataFrame, exposures: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per drug: total and free plasma concentration with source, and how many tested doses lie within each.
 

@@ -128,6 +128,19 @@ def _methods(
     reference=REFERENCES,
     methods=_methods,
     split=Split(table="responses", by=CURVE, groups=2000, finish=finish_curves),
+    formula=(
+        "y = Einf + (E0 - Einf) / (1 + (x / EC50)^h); IC50: the x where y = level; F = ((RSS_flat - RSS) / df1)"
+        " / (RSS / df2) against its simulated null"
+    ),
+    oracle=(
+        "R drc 3.0-1 on ryegrass and spinach, GR metrics programs, CurveCurator on CTRP, gdscIC50 on GDSC "
+        "(tests/stats/test_hill_fit.py, tests/assays/test_dose_response_metrics.py, benchmarks/agreement.py)"
+    ),
+    limits=(
+        "The EC50 interval covers 82 to 92 % where the EC50 lies between half the top dose and the top dose; "
+        "the IC50 interval covers 93 to 97 %. One biological replicate speaks for that one experiment only. "
+        "Beyond the tested doses there are bounds and no numbers."
+    ),
 )
 def curves(
     responses: pd.DataFrame,

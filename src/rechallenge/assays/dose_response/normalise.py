@@ -117,7 +117,20 @@ def _methods(responses: pd.DataFrame, vehicle: str, centre: str, positive: str) 
     return text
 
 
-@analysis(title="Viability", methods=_methods)
+@analysis(
+    title="Viability",
+    methods=_methods,
+    reference="doi:10.1038/nmeth.3853",
+    formula=("viability = (signal - blank) / (vehicle - blank), per plate; wells of one replicate and dose averaged"),
+    oracle=(
+        "GR values of the growth-rate metrics toolkit (tests/assays/test_dose_response_normalise.py); the rest "
+        "by definition there"
+    ),
+    limits=(
+        "A plate without vehicle wells of its own, or a named plate that holds them, gives nothing. Position "
+        "effects are shown by plate_quality and not taken out."
+    ),
+)
 def responses(
     viability: pd.DataFrame | None = None,
     plates: pd.DataFrame | None = None,

@@ -82,6 +82,18 @@ def _verdict(row: dict[str, Any], cv_limit: float) -> tuple[str, str]:
     reference=(ZHANG_1999, ZHANG_2007, "doi:10.1177/1087057103258285"),
     methods="Plates were judged by the scatter of their vehicle wells, Z' (doi:10.1177/108705719900400206), the "
     "strictly standardised mean difference (doi:10.1177/1087057107300645) and position effects by median polish.",
+    formula=(
+        "Z' = 1 - 3 (sd_vehicle + sd_control) / |mean_vehicle - mean_control|; SSMD = (mean_vehicle - "
+        "mean_control) / sqrt(sd_vehicle^2 + sd_control^2)"
+    ),
+    oracle=(
+        "No outside reference: definitions, median polish and planted edge effects "
+        "(tests/assays/test_dose_response_quality.py)"
+    ),
+    limits=(
+        "With vehicle in one column or row, position and treatment cannot be told apart; then the reason stands"
+        " in place of a number. A good Z' says nothing of the drug's doses."
+    ),
 )
 def plate_quality(
     viability: pd.DataFrame | None = None, plates: pd.DataFrame | None = None, *, cv_limit: float = 0.2

@@ -156,7 +156,23 @@ def _methods(resistance_index: pd.DataFrame, alpha: float, paired: bool, confide
     )
 
 
-@analysis(title="Resistance index", reference=(MOVER, BH), methods=_methods)
+@analysis(
+    title="Resistance index",
+    reference=(MOVER, BH),
+    methods=_methods,
+    formula=(
+        "RI = IC50(resistant) / IC50(parent); log2 RI with the variance of both curves between biological "
+        "replicates, limits joined by MOVER, t test of log2 RI = 0"
+    ),
+    oracle=(
+        "R drc, ratio of two herbicides on S. alba with delta and Fieller limits; published indices from "
+        "simulated plates (tests/stats/test_hill_shared.py, tests/assays/test_dose_response_resistance.py)"
+    ),
+    limits=(
+        "p < .05 in up to 6.9 % of nulls where the smaller group scatters three times as much as the larger. "
+        "One line made resistant is one line: a second line is a replication, not more n."
+    ),
+)
 def resistance_index(
     curves: pd.DataFrame,
     models: pd.DataFrame,
@@ -261,7 +277,17 @@ def _cell(row: Any) -> str:
 
 
 @analysis(
-    title="Cross-resistance", methods="Cells of the cross-resistance matrix are typed: an index, a bound, n.d. or n.t."
+    title="Cross-resistance",
+    methods="Cells of the cross-resistance matrix are typed: an index, a bound, n.d. or n.t.",
+    formula=(
+        "No formula: each cell is the resistance index, a bound, n.d. or n.t.; pattern = what all lines tested "
+        "with the drug have in common"
+    ),
+    oracle="No outside reference: typed cells of planted lines (tests/assays/test_dose_response_resistance.py)",
+    limits=(
+        "Cells of one line share its plates and its parent. A pattern over two or three lines describes them "
+        "and predicts no further one."
+    ),
 )
 def cross_resistance(resistance_index: pd.DataFrame) -> pd.DataFrame:
     """The matrix drug x resistant line in long form, each cell typed, and the pattern of every drug over the lines.

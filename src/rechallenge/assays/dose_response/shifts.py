@@ -110,7 +110,20 @@ def _methods(table: pd.DataFrame, alpha: float, paired: bool, confidence: float,
     )
 
 
-@analysis(title="Shift by a perturbation", reference=(MOVER, BH), methods=_methods)
+@analysis(
+    title="Shift by a perturbation",
+    reference=(MOVER, BH),
+    methods=_methods,
+    formula="fold = IC50(perturbed) / IC50(control of its kind), as in the resistance index",
+    oracle=(
+        "No outside reference: ratios as in the resistance index (R drc), signs and controls of planted knock-"
+        "downs (tests/assays/test_dose_response_shifts.py)"
+    ),
+    limits=(
+        "One siRNA may act by another gene; two that agree, or a rescue, are for the user to bring. A label "
+        "that names several genes is attributed to none."
+    ),
+)
 def perturbation_shift(
     curves: pd.DataFrame, *, alpha: float = 0.05, paired: bool = False, confidence: float = 0.95
 ) -> pd.DataFrame:
@@ -160,7 +173,17 @@ def perturbation_shift(
     return out.sort_values(order, kind="mergesort").reset_index(drop=True).loc[:, list(PERTURBATION_COLUMNS)]
 
 
-@analysis(title="Shift by the medium", reference=(MOVER, BH), methods=_methods)
+@analysis(
+    title="Shift by the medium",
+    reference=(MOVER, BH),
+    methods=_methods,
+    formula="fold = IC50(medium) / IC50(reference medium), as in the resistance index",
+    oracle=("No outside reference: ratios as in the resistance index (tests/assays/test_dose_response_shifts.py)"),
+    limits=(
+        "Medium may change growth and so the IC50; the growth-rate values tell that apart only where a time-"
+        "zero signal was given."
+    ),
+)
 def medium_shift(
     curves: pd.DataFrame, *, reference: str = "", alpha: float = 0.05, paired: bool = False, confidence: float = 0.95
 ) -> pd.DataFrame:

@@ -119,6 +119,15 @@ def _trend(rows: pd.DataFrame, confidence: float) -> dict[str, Any]:
     reference=BH,
     methods="The trend over stages of dose escalation is the linear regression of log2 IC50 on the stage, with the "
     "stage as unit (n = number of stages).",
+    formula=(
+        "log2 IC50 = a + b stage, least squares over stages; fold per stage = 2^b, t with n - 2 degrees of freedom"
+    ),
+    oracle="No outside reference: equal to the plain regression (tests/assays/test_dose_response_shifts.py)",
+    limits=(
+        "Three stages leave one degree of freedom. Stages whose IC50 is a bound are left out, so a late rise "
+        "beyond the doses flattens the trend. Weights by each stage's error were tried and rejected a true null"
+        " in 8 to 13 %."
+    ),
 )
 def stage_trend(
     curves: pd.DataFrame, models: pd.DataFrame | None = None, *, alpha: float = 0.05, confidence: float = 0.95

@@ -88,6 +88,18 @@ def _methods(
     reference=LOGISTIC,
     methods=_methods,
     gives=("elisa", "elisa_curves", "elisa_wells", "elisa_comparisons"),
+    formula=(
+        "y = D + (A - D) / (1 + (x / C)^B)^G, G = 1 unless AICc asks for five parameters; concentration = "
+        "inverse, times dilution, per million cells"
+    ),
+    oracle=(
+        "A Gen5 export (A 1929.2, B 1.3105, C 675.79, D 147776, 94 concentrations to 5e-4) and SoftMax files "
+        "(tests/assays/test_elisa.py)"
+    ),
+    limits=(
+        "Outside the range in which standards are read back within 80 to 120 % there are bounds only. The "
+        "sample's matrix may read otherwise than the standard's buffer."
+    ),
 )
 def elisa(
     elisa: pd.DataFrame,

@@ -71,6 +71,18 @@ def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, 
     reference=REFERENCES,
     methods=_methods,
     gives=("comparisons", "comparison_designs"),
+    formula=(
+        "difference of means (log2 for ratios); Welch t, Dunnett, Games-Howell, Tukey or Holm contrasts by "
+        "design; interaction for A + B against A"
+    ),
+    oracle=(
+        "R multcomp on a published dCt table: F 5.510, Dunnett .0058, .568, .752; scipy for Tukey "
+        "(tests/stats/test_groups.py, tests/assays/test_measurements.py)"
+    ),
+    limits=(
+        "Three replicates test only large effects and cannot show normality. Equal labels are taken as the same"
+        " experiment."
+    ),
 )
 def comparisons(
     measurements: pd.DataFrame,

@@ -59,6 +59,15 @@ def _methods(made: Mapping[str, pd.DataFrame], confidence: float, alpha: float, 
     reference=(LIVAK, PFAFFL, GENORM),
     methods=_methods,
     gives=("qpcr", "qpcr_replicates", "qpcr_references", "qpcr_efficiencies"),
+    formula="log2fc = -(ddCt) = log2(efficiency^dCt) of target less the mean of references; fold = 2^log2fc",
+    oracle=(
+        "Livak and Schmittgen 2001 (5.637-fold, 5.28 to 6.02), a QuantStudio RNase P export, Yuan et al. "
+        "(tests/assays/test_qpcr.py)"
+    ),
+    limits=(
+        "As steady as its references; one that moves is said. Efficiency 2 is assumed where none is given or "
+        "measured. Transcript is not protein."
+    ),
 )
 def qpcr(
     qpcr: pd.DataFrame,

@@ -66,6 +66,18 @@ def _methods(schedule: pd.DataFrame, confidence: float, alpha: float, floor: flo
     title="Re-challenge after pretreatment",
     reference=("doi:10.1093/biomet/34.1-2.28", "doi:10.1111/j.1744-7348.1939.tb06990.x"),
     methods=_methods,
+    formula=(
+        "interaction = [log2 V(pre, challenge) - log2 V(pre)] - [log2 V(vehicle, challenge) - log2 V(vehicle)];"
+        " t between replicates"
+    ),
+    oracle=(
+        "No outside reference: equal to the paired t test; level and power by simulation "
+        "(tests/assays/test_schedule.py)"
+    ),
+    limits=(
+        "Survival of a challenge is not regrowth. Where viabilities were divided by their own pretreatment, "
+        "toxicity of the pretreatment cannot be seen."
+    ),
 )
 def schedule(
     schedule: pd.DataFrame,

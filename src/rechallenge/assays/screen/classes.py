@@ -58,7 +58,17 @@ def _methods(screen_classes: pd.DataFrame, alpha: float, min_class: int, **_: An
     )
 
 
-@analysis(title="Classes of compounds that change the response to the anchor drug", reference=GOEMAN, methods=_methods)
+@analysis(
+    title="Classes of compounds that change the response to the anchor drug",
+    reference=GOEMAN,
+    methods=_methods,
+    formula="z = mean normal score of the k members / sqrt((1 - k / N) / k)",
+    oracle=("No outside reference: agrees with every possible class of a small library (tests/assays/test_screen.py)"),
+    limits=(
+        "Competitive: a class stands against this library only. Classes of one name share chemistry and assay "
+        "artefacts."
+    ),
+)
 def screen_classes(
     screen_hits: pd.DataFrame,
     screen_wells: pd.DataFrame,

@@ -82,6 +82,17 @@ def _methods(screen_hits: pd.DataFrame, alpha: float, confidence: float, exclude
     title="Compounds that change the response to the anchor drug",
     reference=(BLISS, SMYTH, EFRON, MALO),
     methods=_methods,
+    formula=(
+        "interaction = log2 V(compound + anchor) - log2 V(compound) - log2 V(anchor); moderated t over replicates"
+    ),
+    oracle=(
+        "No outside reference: planted compounds, shuffled anchor labels and false-discovery rates by "
+        "simulation (tests/assays/test_screen.py)"
+    ),
+    limits=(
+        "Bliss independence on the log scale at one or few doses: potency and efficacy are not parted. One "
+        "replicate ranks and does not test. A hit needs a dose matrix."
+    ),
 )
 def screen_hits(
     screen_wells: pd.DataFrame,

@@ -101,7 +101,17 @@ def _methods(screen_wells: pd.DataFrame, normalise: str, floor: float) -> str:
     )
 
 
-@analysis(title="Normalised wells of the screen", reference=B_SCORE, methods=_methods)
+@analysis(
+    title="Normalised wells of the screen",
+    reference=B_SCORE,
+    methods=_methods,
+    formula="score = log2((signal - blank) / reference of its arm on the plate) - row effect - column effect",
+    oracle="No outside reference: planted position effects are removed (tests/assays/test_screen.py)",
+    limits=(
+        "Correction by the library assumes that most compounds do nothing; a plate of actives alone must use "
+        "the vehicle wells."
+    ),
+)
 def screen_wells(screen: pd.DataFrame, *, normalise: Normalise = "auto", floor: float = 0.03) -> pd.DataFrame:
     """Every well of the screen with its normalised value; columns `COLUMNS`.
 

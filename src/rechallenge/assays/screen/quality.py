@@ -29,6 +29,11 @@ COLUMNS = (
     "(doi:10.1177/108705719900400206), the strictly standardised mean difference (doi:10.1177/1087057107300645), the "
     "scatter of vehicle wells, and edge, row and column effects among the compounds (median polish, "
     "doi:10.1177/1087057103258285).",
+    formula=(
+        "Z' = 1 - 3 (sd_vehicle + sd_control) / |mean_vehicle - mean_control|; row and column effects by median polish"
+    ),
+    oracle="No outside reference: the textbook definitions (tests/assays/test_screen.py)",
+    limits="Z' of few control wells in two edge columns judges these columns.",
 )
 def screen_plates(screen_wells: pd.DataFrame, *, cv_limit: float = 0.2, position_limit: float = 0.2) -> pd.DataFrame:
     """One row per plate (and arm, where both share a plate): numbers of wells, window, position effects, a verdict.

@@ -53,7 +53,14 @@ def _methods(bioenergetics_contrasts: pd.DataFrame, confidence: float, **_: Any)
     )
 
 
-@analysis(title="Bioenergetics between groups", reference=WELCH, methods=_methods)
+@analysis(
+    title="Bioenergetics between groups",
+    reference=WELCH,
+    methods=_methods,
+    formula="difference of plate means between groups, paired by plate where both are on it, else Welch t",
+    oracle="No outside reference: planted rates and nulls (tests/assays/test_seahorse.py)",
+    limits="Two plates leave one degree of freedom. A change of respiration alone names no gene.",
+)
 def bioenergetics_contrasts(
     bioenergetics: pd.DataFrame,
     models: pd.DataFrame,

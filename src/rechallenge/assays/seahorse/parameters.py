@@ -288,7 +288,19 @@ def _methods(bioenergetics: pd.DataFrame, confidence: float, **_: Any) -> str:
     )
 
 
-@analysis(title="Wells of the flux analyser", reference=MOOKERJEE)
+@analysis(
+    title="Wells of the flux analyser",
+    reference=MOOKERJEE,
+    formula=(
+        "basal = last OCR before the first injection - n; ATP-linked = last basal - lowest after oligomycin; "
+        "maximal = highest after uncoupler - n; n = lowest after rotenone and antimycin A"
+    ),
+    oracle="920 parameters by the maker's formulas on two plates (tests/assays/test_seahorse.py)",
+    limits=(
+        "A test without an injection lacks what that injection shows. Highest and lowest of few measurements "
+        "lean outwards with noise."
+    ),
+)
 def seahorse_wells(
     seahorse: pd.DataFrame,
     models: pd.DataFrame,
@@ -307,7 +319,17 @@ def seahorse_wells(
     return well_values(labelled(seahorse, models, seahorse_injections), settle=settle, buffer=buffer)
 
 
-@analysis(title="Bioenergetics", reference=MOOKERJEE, methods=_methods)
+@analysis(
+    title="Bioenergetics",
+    reference=MOOKERJEE,
+    methods=_methods,
+    formula=(
+        "mean of the wells of a plate, then mean over plates; ATP rates: OCR x 2 x P/O and PER less respiratory"
+        " acidification"
+    ),
+    oracle=("920 parameters by the maker's formulas; ATP rates of the R package ceas (tests/assays/test_seahorse.py)"),
+    limits=("The plate is n. P/O ratios and buffering power are taken from publications and the maker, not measured."),
+)
 def bioenergetics(seahorse_wells: pd.DataFrame, seahorse: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """One row per plate, group and parameter, then one per group and parameter over all plates: `COLUMNS`.
 

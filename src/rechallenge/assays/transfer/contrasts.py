@@ -78,7 +78,20 @@ def _methods(transfer: pd.DataFrame, confidence: float, alpha: float, floor: flo
     )
 
 
-@analysis(title="Transfer by conditioned medium", reference="doi:10.1093/biomet/34.1-2.28", methods=_methods)
+@analysis(
+    title="Transfer by conditioned medium",
+    reference="doi:10.1093/biomet/34.1-2.28",
+    methods=_methods,
+    formula="effect = difference of log2 IC50, or of log2 survival, between media; Holm within its family",
+    oracle=(
+        "No outside reference: the planted story of a secreted factor; level by simulation "
+        "(tests/assays/test_transfer.py)"
+    ),
+    limits=(
+        "Freeze-thaw, antibodies and vesicle depletion are blunt: what they take away is inferred. Media of "
+        "different cell numbers differ in more than the factor."
+    ),
+)
 def transfer(
     transfer: pd.DataFrame,
     models: pd.DataFrame | None = None,

@@ -36,6 +36,12 @@ COLUMNS = (
         "control has a permutation p (all arrangements of the animals up to 20,000, else drawn ones), because its "
         "chi-squared distribution is rough with few animals; hazard ratios are exp((O - E) / V)."
     ),
+    formula="Kaplan-Meier: S(t) = prod (1 - d_i / n_i); log-rank statistic with permutation p against control",
+    oracle=(
+        "lifelines; R survival for medians and limits (tests/assays/test_tumours_outcomes.py, "
+        "tests/stats/test_survival_curves.py)"
+    ),
+    limits="The end point is a volume that was chosen. With few animals the log-rank test is coarse.",
 )
 def tumour_endpoint(
     tumours: pd.DataFrame,

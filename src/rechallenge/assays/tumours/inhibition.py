@@ -32,7 +32,13 @@ def _methods(tumour_tgi: pd.DataFrame, confidence: float, n_boot: int, **_: Any)
     )
 
 
-@analysis(title="Tumour growth inhibition by day", methods=_methods)
+@analysis(
+    title="Tumour growth inhibition by day",
+    methods=_methods,
+    formula="TGI = 100 (1 - dT / dC), change from the start; also by volume and by relative volume",
+    oracle="DRAP Tumor_1: 23.3, 54.4, 82.8, 91.6 % (tests/assays/test_tumours_shared.py)",
+    limits=("Depends on the day and the definition, both of which are given. Not defined where controls do not grow."),
+)
 def tumour_tgi(tumours: pd.DataFrame, *, confidence: float = 0.95, n_boot: int = 2000, seed: int = 0) -> pd.DataFrame:
     """TGI (per cent) by model, arm and day after the first; columns `COLUMNS`. Control arms have rows too.
 

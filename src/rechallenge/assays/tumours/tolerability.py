@@ -39,6 +39,10 @@ _WEIGHTS = re.compile(r"(?i)weight|\bmass\b")
     "{loss_percent:g} % or more are counted with exact binomial limits (doi:10.1093/biomet/26.4.404) and Fisher's "
     "exact test. Where tumour volumes are known for the same days, the nadir net of the tumour (1 mm³ = 1 mg) stands "
     "beside.",
+    reference=("doi:10.1093/biomet/34.1-2.28", "doi:10.1093/biomet/26.4.404"),
+    formula=("nadir = min_t 100 (w_t - w_0) / w_0 per animal; Welch t, Clopper-Pearson limits, Fisher's exact test"),
+    oracle="No outside reference: definitions by hand (tests/assays/test_tumours_outcomes.py)",
+    limits="Weight is a blunt sign of toxicity; no loss among six animals still allows 46 % (upper limit).",
 )
 def tolerability(
     body_weight: pd.DataFrame,
@@ -114,6 +118,14 @@ def _loss(mine: Floats, theirs: Floats, limit: float, confidence: float) -> dict
     "values (doi:10.1093/biomet/34.1-2.28; differences where a value is 0); counts (nodules) as log2 ratios of mean "
     "counts with quasi-Poisson limits (dispersion pooled over the two arms, at least 1) and a permutation test of the "
     "difference, exact up to 20,000 arrangements and from {n_permutations:,} drawn ones above.",
+    reference="doi:10.1093/biomet/34.1-2.28",
+    formula=(
+        "log2 ratio of means, Welch t on logs; counts: log2 ratio of mean counts, quasi-Poisson limits, permutation p"
+    ),
+    oracle="No outside reference: exact permutation by hand (tests/assays/test_tumours_outcomes.py)",
+    limits=(
+        "Animals that did not reach the end point are not in it. Liver values make no claim about a drug's safety."
+    ),
 )
 def organ_effects(
     organs: pd.DataFrame, *, confidence: float = 0.95, n_permutations: int = 9999, seed: int = 0

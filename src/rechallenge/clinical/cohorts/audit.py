@@ -66,6 +66,15 @@ _COMMON = frozenset(
     methods=f"Follow-up is the median by the reverse Kaplan-Meier method ({FOLLOW_UP}). The detectable hazard ratio "
     f"per "
     f"standard deviation has 80 % power at 5 % for the events there are ({SCHOENFELD}).",
+    formula=(
+        "detectable hazard ratio = exp((z_.975 + z_.8) / sqrt(events)) per standard deviation; follow-up by "
+        "reverse Kaplan-Meier"
+    ),
+    oracle=(
+        "A detectable effect by its formula (tests/stats/test_cox.py); findings on TCGA liver cancer "
+        "(tests/clinical/test_response.py)"
+    ),
+    limits="Says what the data cannot show; that nothing is flagged is no proof of quality.",
 )
 def clinical_audit(
     patients: pd.DataFrame,
@@ -184,6 +193,10 @@ def _shared(table: pd.DataFrame) -> Iterator[dict[str, Any]]:
     title="Definitions that contradict each other",
     methods="Columns that name one property of the patients and have two values each were compared pair by pair "
     "(agreement and Cohen's kappa, doi:10.1177/001316446002000104).",
+    reference="doi:10.1177/001316446002000104",
+    formula="agreement and Cohen's kappa = (p_o - p_e) / (1 - p_e) of two definitions",
+    oracle=("TCGA liver cancer: three definitions of hepatitis B that disagree (tests/clinical/test_response.py)"),
+    limits=("Finds pairs by shared words in their names, or those that are declared; it cannot say which is right."),
 )
 def definition_conflicts(
     patients: pd.DataFrame, *, definitions: dict[str, tuple[str, ...]] | None = None

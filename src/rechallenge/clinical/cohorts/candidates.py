@@ -32,7 +32,16 @@ def _methods(clinical_candidates: pd.DataFrame, top: int, **_: Any) -> str:
     )
 
 
-@analysis(title="Genes looked at in patients", methods=_methods)
+@analysis(
+    title="Genes looked at in patients",
+    methods=_methods,
+    formula="No formula: named genes, targets of the therapies, the strongest of each scan, with the reason",
+    oracle=(
+        "No outside reference: a selection by rules; what the data chose must pass on q "
+        "(tests/clinical/test_survival.py)"
+    ),
+    limits="Genes chosen by the scan are optimistic in the cohort that chose them.",
+)
 def clinical_candidates(
     survival_scan: pd.DataFrame | None = None,
     response_scan: pd.DataFrame | None = None,

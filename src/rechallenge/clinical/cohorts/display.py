@@ -45,6 +45,9 @@ def _first(table: pd.DataFrame, wanted: tuple[str, ...]) -> list[Group]:
     reference="doi:10.1080/01621459.1958.10501452",
     methods="Kaplan-Meier curves of the halves by expression (doi:10.1080/01621459.1958.10501452) are shown and not "
     "scored.",
+    formula="Kaplan-Meier: S(t) = prod (1 - d_i / n_i) of both halves at the median",
+    oracle="R survival 3.5-3 on the lung data (tests/stats/test_survival_curves.py)",
+    limits="Drawn and never scored: halving throws information away.",
 )
 def survival_curves(
     patients: pd.DataFrame,
@@ -107,6 +110,9 @@ def _halves(group: Group, name: str, z: Any, confidence: float) -> pd.DataFrame:
 @analysis(
     title="Shape of the association with survival",
     methods="The hazard ratio over expression was drawn from a natural cubic spline of three degrees of freedom.",
+    formula="log hazard ratio = natural cubic spline with three degrees of freedom, against the median patient",
+    oracle="R survival with ns(3) (tests/stats/test_cox.py)",
+    limits="Drawn, not tested here; its ends rest on few patients.",
 )
 def spline_effects(
     patients: pd.DataFrame,
@@ -165,7 +171,12 @@ def _shapes(group: Group, names: list[str], z: Any, confidence: float) -> list[p
 RESPONSE_POINTS = ("gene", "cohort", "arm", "patient", "responded", "expression", "best_change")
 
 
-@analysis(title="Expression of responders and others, patient by patient")
+@analysis(
+    title="Expression of responders and others, patient by patient",
+    formula="No formula: expression of the first candidates, patient by patient",
+    oracle="No outside reference: it computes nothing (tests/clinical/test_response.py)",
+    limits="Drawn and never scored.",
+)
 def response_points(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame,

@@ -52,7 +52,23 @@ def _methods(survival_fits: pd.DataFrame, confounders: tuple[str, ...], draws: i
     )
 
 
-@analysis(title="Candidates in each cohort", reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI), methods=_methods)
+@analysis(
+    title="Candidates in each cohort",
+    reference=(COX, GRAMBSCH, RMST, MAXSTAT, PEDUZZI),
+    methods=_methods,
+    formula=(
+        "Cox with natural spline (3 df), score test of proportional hazards, restricted mean survival, "
+        "maximally selected log-rank, proliferation and confounders as covariates"
+    ),
+    oracle=(
+        "R survival 3.5-3, maxstat 0.7-25, survminer (tests/stats/test_cox.py, tests/stats/test_maxstat.py, "
+        "tests/stats/test_survival_curves.py)"
+    ),
+    limits=(
+        "Observed, not assigned: confounders that nobody declared stay. Under ten events per coefficient the "
+        "adjusted model is not fitted."
+    ),
+)
 def survival_fits(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame,

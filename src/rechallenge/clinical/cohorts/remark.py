@@ -108,7 +108,14 @@ def _verdicts(s: pd.DataFrame) -> str:
     return "verdicts: " + listed(f"{v} {n}" for v, n in one["verdict"].value_counts().sort_index().items())
 
 
-@analysis(title="REMARK checklist", reference=REMARK_DOI, methods=f"The study is reported along REMARK ({REMARK_DOI}).")
+@analysis(
+    title="REMARK checklist",
+    reference=REMARK_DOI,
+    methods=f"The study is reported along REMARK ({REMARK_DOI}).",
+    formula="No formula: 20 items filled from the study",
+    oracle="The REMARK checklist itself (tests/clinical/test_response.py)",
+    limits="A program cannot know the clinical setting; what the authors must fill is said.",
+)
 def remark(
     patients: pd.DataFrame,
     clinical_candidates: pd.DataFrame | None = None,

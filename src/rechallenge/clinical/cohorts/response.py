@@ -87,6 +87,11 @@ def arms(patients: pd.DataFrame, exprs: dict[str, Expression]) -> Iterator[Arm]:
     methods="In every arm with responders and non-responders the area under the ROC curve of every gene was tested "
     f"against 0.5 with DeLong's variance ({DELONG}), adjusted over all genes after Benjamini and Hochberg "
     "(doi:10.1111/j.2517-6161.1995.tb02031.x), and ranked among genes of similar expression.",
+    formula="AUC = P(responder > non-responder), DeLong variance",
+    oracle="pROC 1.18 (tests/stats/test_roc.py)",
+    limits=(
+        "Many genes follow one component that separates the labels. One arm cannot tell prediction from prognosis."
+    ),
 )
 def response_scan(
     patients: pd.DataFrame,
@@ -154,6 +159,11 @@ def _scan_arm(arm: Arm, confidence: float) -> pd.DataFrame:
         "the likelihood ratio of logistic models. The first three principal components of each cohort were tested "
         "against the labels: where one separates them, so will many genes."
     ),
+    formula="AUC with DeLong's interval and label permutation; interaction: logistic, gene x arm",
+    oracle=(
+        "pROC 1.18 (tests/stats/test_roc.py); a 2 x 2 table for the logistic model (tests/clinical/test_response.py)"
+    ),
+    limits=("Without an untreated arm an association may be prognosis. Fewer than five responders are not tested."),
 )
 def response(
     patients: pd.DataFrame,

@@ -41,6 +41,12 @@ CELLS = (
     methods=f"Tumour and normal tissue were compared by moderated t statistics over all genes ({LIMMA}), within "
     f"patients "
     "where three or more gave both tissues.",
+    formula="moderated t of tumour - normal, within patients where three or more gave both",
+    oracle=(
+        "No outside reference for whole tables: limma's formula (tests/stats/test_moderated.py, "
+        "tests/clinical/test_response.py)"
+    ),
+    limits="Tissue beside a tumour is not healthy tissue; most genes differ.",
 )
 def tumour_normal(
     patients: pd.DataFrame,
@@ -102,6 +108,12 @@ def _contrast(e: Any, y: np.ndarray[Any, Any], design: np.ndarray[Any, Any], con
     "the subjects that have both (paired DeLong). The threshold is that of the largest Youden index and its "
     "sensitivity "
     "and specificity are optimistic, because it was chosen on the same subjects.",
+    formula=("AUC with DeLong's interval; paired DeLong between markers; Youden = max(sensitivity + specificity - 1)"),
+    oracle="pROC 1.18 on subarachnoid haemorrhage (tests/stats/test_roc.py)",
+    limits=(
+        "The threshold is chosen on the same subjects and is optimistic. Cases and controls of one clinic are "
+        "no screening population."
+    ),
 )
 def biomarkers(
     biomarkers: pd.DataFrame,
@@ -193,6 +205,12 @@ def _marker(
     "(doi:10.1214/aoms/1177730491; exact where there are no ties), the patient being the unit: cells of one patient "
     "are "
     "no replicates.",
+    formula="rank-sum test of log fractions over patients; Hodges-Lehmann ratio",
+    oracle=(
+        "No outside reference: exact critical values and simulated power (tests/stats/test_fractions.py, "
+        "tests/clinical/test_response.py)"
+    ),
+    limits="The patient is n: with 8 patients a fourfold difference is usually missed.",
 )
 def cell_association(patient_cells: pd.DataFrame, *, confidence: float = 0.95, fold: float = 4.0) -> pd.DataFrame:
     """One row per marker and pair of groups: `CELLS`. Fractions are on the log scale with half a cell added.

@@ -95,7 +95,17 @@ def _methods(state_activity: pd.DataFrame, least_cells: int, smallest: int, **_:
     )
 
 
-@analysis(title="Activity of every state in every sample", reference=(SSGSEA, ULM, cycle.TIROSH), methods=_methods)
+@analysis(
+    title="Activity of every state in every sample",
+    reference=(SSGSEA, ULM, cycle.TIROSH),
+    methods=_methods,
+    formula="single-sample enrichment and univariate linear model of summed counts per state and sample",
+    oracle=(
+        "R GSVA for ssGSEA; exact to 1e-13 of the definition of ULM (tests/stats/test_sparse_activity.py, "
+        "tests/omics/test_cells_activity.py)"
+    ),
+    limits="Scores compare samples of one term, not terms. Targets shared by factors are not told apart.",
+)
 def state_activity(
     cells: pd.DataFrame,
     cell_states: pd.DataFrame,
@@ -182,7 +192,19 @@ def _contrast_methods(activity_contrasts: pd.DataFrame, n_permutations: int, **_
     return text
 
 
-@analysis(title="Activity of states compared", reference=(ULM, BERGER), methods=_contrast_methods)
+@analysis(
+    title="Activity of states compared",
+    reference=(ULM, BERGER),
+    methods=_contrast_methods,
+    formula="difference of mean scores, moderated t over samples; p = max(p_samples, p_permuted regulons)",
+    oracle=(
+        "No outside reference: permuted regulons are called at 5 % within binomial error "
+        "(tests/omics/test_cells_activity.py)"
+    ),
+    limits=(
+        "Single states are chosen by their result and weigh nothing in the ranking. One sample a side is not testable."
+    ),
+)
 def activity_contrasts(
     state_activity: pd.DataFrame,
     cell_contrasts: pd.DataFrame,

@@ -40,6 +40,9 @@ ASKED = 10
     reference=WILSON,
     methods="Shares of states are given per sample with Wilson's interval ({confidence:.0%}), which speaks of the "
     f"cells of that sample alone ({WILSON}).",
+    formula="share = cells of the state / cells of the sample, Wilson's interval",
+    oracle="No outside reference: counted by hand (tests/omics/cells/test_cells_states.py)",
+    limits="The interval speaks of the sampled cells, not of other samples.",
 )
 def state_composition(cell_states: pd.DataFrame, *, confidence: float = 0.95) -> pd.DataFrame:
     """One row per sample and state of its data set, states without cells too: `SHARES`. The interval is that of the
@@ -77,7 +80,17 @@ def _shift_methods(state_shifts: pd.DataFrame, confidence: float, **_: Any) -> s
     )
 
 
-@analysis(title="States between groups", reference=WELCH, methods=_shift_methods)
+@analysis(
+    title="States between groups",
+    reference=WELCH,
+    methods=_shift_methods,
+    formula="difference of mean logit(share) between groups of samples, Welch t",
+    oracle=(
+        "No outside reference: shifts between samples of one kind are not called "
+        "(tests/omics/cells/test_cells_states.py)"
+    ),
+    limits="Shares add up to one: one state that grows makes others shrink. Needs two samples a side.",
+)
 def state_shifts(
     cell_states: pd.DataFrame,
     cells: pd.DataFrame,
@@ -136,6 +149,9 @@ def _logits(cells: pd.Series, of: pd.Series) -> dict[str, float]:
     "same counts, so that no p-value of a marker would be honest, and none is given "
     "(doi:10.1093/biostatistics/kxac047).",
     reference="doi:10.1093/biostatistics/kxac047",
+    formula="mean over samples of log2((a + 1) / (b + 1)), counts per 10,000",
+    oracle="No outside reference: a description without p-value (tests/omics/cells/test_cells_states.py)",
+    limits="States were found from the same counts, so no test of a marker would be honest.",
 )
 def state_markers(
     cells: pd.DataFrame, cell_states: pd.DataFrame, *, most: int = 50, asked: int = ASKED

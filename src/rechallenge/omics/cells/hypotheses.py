@@ -36,7 +36,14 @@ def _methods(state_drugs: pd.DataFrame, fold: float, alpha: float, **_: Any) -> 
     )
 
 
-@analysis(title="Drugs to try against a state (hypotheses)", reference=LAMB, methods=_methods)
+@analysis(
+    title="Drugs to try against a state (hypotheses)",
+    reference=LAMB,
+    methods=_methods,
+    formula="score = log2fc of a blocked gene, or -rho of treatment and state statistics",
+    oracle="No outside reference: hypotheses, never tested (tests/omics/test_cells_activity.py)",
+    limits="Blocking what is up need not kill. Level knowledge: no p-value and no weight.",
+)
 def state_drugs(
     cell_contrasts: pd.DataFrame,
     differential: pd.DataFrame | None = None,

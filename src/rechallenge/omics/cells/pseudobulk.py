@@ -166,6 +166,15 @@ def _methods(results: dict[str, pd.DataFrame], least_cells: int, **_: Any) -> st
     reference=(DESEQ, SQUAIR),
     gives=("cell_contrasts", "state_samples"),
     methods=_methods,
+    formula="sum of counts per state and sample, then the negative-binomial regression of rna_differential",
+    oracle=(
+        "The engine is that of bulk counts (R DESeq2, tests/stats/test_counts.py); nulls and one sample a side "
+        "(tests/omics/test_cells_pseudobulk.py)"
+    ),
+    limits=(
+        "One sample a side is not testable, however many cells. Where samples hardly scatter beyond counting it"
+        " rejects 1 % at 5 %."
+    ),
 )
 def cell_contrasts(
     cells: pd.DataFrame,

@@ -61,6 +61,15 @@ def _methods(cell_quality: pd.DataFrame, min_genes: int, mads: float, mito_mads:
     reference=(SCATER, PIPECOMP, SCRUBLET),
     methods=_methods,
     split=Split("cells", ("dataset", "sample"), groups=4),
+    formula=(
+        "left out: beyond median +- k MAD of its sample in depth, genes or mitochondrial share; doublets: share"
+        " of made doublets among neighbours"
+    ),
+    oracle="No outside reference: planted bad cells and doublets (tests/omics/cells/test_cells_states.py)",
+    limits=(
+        "Doublets of one kind of cell cannot be seen. Limits come from the sample itself, so a sample that is "
+        "bad throughout passes."
+    ),
 )
 def cell_quality(
     cells: pd.DataFrame,

@@ -61,6 +61,18 @@ def _methods(cell_states: dict[str, pd.DataFrame] | pd.DataFrame, n_genes: int, 
     reference=(LEIDEN, embedding.LUN, embedding.UMAP, embedding.TSNE, SILHOUETTE, HENNIG),
     gives=("cell_states", "state_summary", "variable_genes"),
     methods=_methods,
+    formula=(
+        "log(1 + counts at the median depth), variable genes, principal components, weighted neighbours, "
+        "Leiden; resolution by silhouette"
+    ),
+    oracle=(
+        "scanpy 1.11 for neighbours and components; sc_mixology, three lines (tests/stats/test_neighbours.py, "
+        "tests/stats/test_streamed_pca.py, tests/omics/cells/test_cells_states.py)"
+    ),
+    limits=(
+        "Discrete states are a choice where cells form a continuum. Batches are not integrated: a state of one "
+        "sample cannot be told from a batch. 1,000 variable genes were chosen after seeing RNAmix."
+    ),
 )
 def cell_states(
     cells: pd.DataFrame,

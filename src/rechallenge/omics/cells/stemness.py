@@ -46,7 +46,20 @@ def _methods(stemness: pd.DataFrame, least_umi: int, **_: Any) -> str:
     )
 
 
-@analysis(title="Stemness at equal depth", reference=CYTOTRACE, methods=_methods)
+@analysis(
+    title="Stemness at equal depth",
+    reference=CYTOTRACE,
+    methods=_methods,
+    formula="median over cells of the rank of genes detected at equal depth, smoothed over neighbours",
+    oracle=(
+        "No outside reference: depth alone makes no difference (tests/omics/test_cells_activity.py, "
+        "tests/stats/test_sparse_activity.py)"
+    ),
+    limits=(
+        "Number of genes is a proxy of potency at best. Shallow samples set the depth, and most information of "
+        "deep cells is thrown away."
+    ),
+)
 def stemness(
     cells: pd.DataFrame,
     cell_states: pd.DataFrame,
@@ -131,6 +144,9 @@ def _medians(
     title="Stemness compared at equal depth",
     reference=CYTOTRACE,
     methods="Medians of samples were compared by Welch's test, the sample being the unit.",
+    formula="difference of sample medians at equal depth, Welch t",
+    oracle="No outside reference: depth is not stemness (tests/omics/test_cells_activity.py)",
+    limits="As stemness. Two samples a side find large differences only.",
 )
 def stemness_contrasts(
     stemness: pd.DataFrame,

@@ -64,6 +64,18 @@ def _methods(trajectory: dict[str, pd.DataFrame] | pd.DataFrame, roots: int, alp
     reference=(DPT, SPLIT),
     gives=("trajectory", "pseudotime", "trajectory_states"),
     methods=_methods,
+    formula=(
+        "diffusion pseudotime from parental roots; shown where AUC between groups, density between them in two "
+        "halves of the counts, and agreement of roots all pass"
+    ),
+    oracle=(
+        "scanpy 1.11's pseudotime to 3e-6, RNAmix (rho .946) (tests/stats/test_neighbours.py, "
+        "tests/omics/cells/test_cells_trajectory.py)"
+    ),
+    limits=(
+        "The density asked for was set after seeing two data sets. Finds 15 of 20 planted ways, so absence is "
+        "no proof. An order is no time and no lineage. With one sample a side it is exploratory."
+    ),
 )
 def trajectory(
     cells: pd.DataFrame,

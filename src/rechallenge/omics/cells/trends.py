@@ -69,6 +69,18 @@ def _methods(results: dict[str, pd.DataFrame], **_: Any) -> str:
     reference=(SMYTH, BERGER),
     gives=("pseudotime_trends", "pseudotime_slopes", "pseudotime_courses"),
     methods=_methods,
+    formula=(
+        "slope per sample of log(1 + cp10k) on pseudotime told by the other half of the genes, depth held "
+        "fixed; moderated t over samples"
+    ),
+    oracle=(
+        "No outside reference: still genes p < .05 in 4 to 6 % on planted pseudotime "
+        "(tests/omics/test_cells_activity.py)"
+    ),
+    limits=(
+        "On pseudotime found from the same cells 9 % of still genes are below .05 and 5.8 % are called. Small "
+        "panels of which a fifth moves one way: up to 11 %."
+    ),
 )
 def pseudotime_trends(
     cells: pd.DataFrame,

@@ -51,6 +51,14 @@ COLUMNS = (
     f"({CLOPPER_PEARSON}). The p-value is twice that of as many net calls (up less down) or more in its direction if "
     "each data set called as many sets of like size at random (exact, as for the Poisson-binomial distribution, "
     f"{POISSON_BINOMIAL}).",
+    formula=(
+        "P(net calls >= observed): convolution of independent trials with three outcomes; Clopper-Pearson "
+        "limits of the proportion"
+    ),
+    oracle=(
+        "No outside reference: the distributions of the books; null and power (tests/omics/test_pathway_proportions.py)"
+    ),
+    limits="Few data sets make p coarse. Sets share genes.",
 )
 def pathway_proportions(
     gene_enrichment: pd.DataFrame,

@@ -47,6 +47,12 @@ def _methods(result: dict[str, pd.DataFrame], n_permutations: int, least_relabel
     gives=("sample_enrichment", "enrichment_choice"),
     reference=(SUBRAMANIAN, GOEMAN),
     methods=_methods,
+    formula=(
+        "ES of moderated t, against the ES of the same data with samples parted otherwise; p = (b + 1) / (m + "
+        "1), two-sided"
+    ),
+    oracle=("No outside reference: 4.0 % of nulls at 5 %, planted sets found (tests/omics/test_enrichment_samples.py)"),
+    limits="Needs seven against seven, or ten pairs. Smallest p is 1 / (n_permutations + 1).",
 )
 def sample_enrichment(
     models: pd.DataFrame,
@@ -144,6 +150,18 @@ def _rows(made: pd.DataFrame, key: tuple[str, ...], collection: str, n: int, alp
         f"Programmes were scored in every sample by single-sample GSEA ({SSGSEA}) on ranks within the sample."
         if method == "ssgsea"
         else f"Programmes were scored in every sample by gene set variation analysis ({GSVA}) with Gaussian kernels."
+    ),
+    formula=(
+        "ssGSEA: sum of the difference of weighted and plain rank distributions; GSVA: the same after each "
+        "gene's kernel distribution over samples"
+    ),
+    oracle=(
+        "R GSVA 1.46 on airway: ssGSEA r above .999, GSVA within .0008 (tests/omics/test_enrichment.py, "
+        "tests/omics/test_enrichment_samples.py)"
+    ),
+    limits=(
+        "Scores compare samples, not sets, and say nothing of direction within a set. GSVA scores change with "
+        "the other samples of the table."
     ),
 )
 def programme_scores(

@@ -35,6 +35,11 @@ DRAWN = 14
     methods="Features called at q < {alpha:g} and |log2 fold change| >= {fold:g} were counted by the exact set of "
     "resistant lines in which they are called, beside the number expected by chance of lines that share their parental "
     "samples (a normal variable per control, correlations from the numbers of samples).",
+    formula="expected(pattern) = integral over the control's noise of prod_lines P(called or not | noise)",
+    oracle=(
+        "No outside reference: equals simulated lines with a shared control (tests/omics/test_expression_several.py)"
+    ),
+    limits="Normal statistics and equal noise are assumed. More than chance is not yet a mechanism.",
 )
 def line_intersections(differential: pd.DataFrame, *, fold: float = 1.0, alpha: float = 0.05) -> pd.DataFrame:
     """One row per layer, direction and set of lines in which some feature is called, or all of them: `COLUMNS`.

@@ -35,6 +35,11 @@ APART = 4.0
     title="Samples of transcriptomes",
     methods="Samples were compared by Pearson correlation and principal components over the "
     f"{MOST_VARIABLE} most variable features on a log2 scale.",
+    formula="Pearson correlation and principal components over the 1,000 most variable features, log2",
+    oracle=(
+        "No outside reference: planted swaps, copies, outliers and sexes are named (tests/omics/test_expression.py)"
+    ),
+    limits=("Finds what is odd beside the other samples of the table; a swap within a group of two cannot be seen."),
 )
 def expression_quality(
     expression: pd.DataFrame | None = None,

@@ -71,6 +71,17 @@ def own_lines(table: pd.DataFrame) -> pd.DataFrame:
     reference=BERGER,
     methods="Features changed alike in every resistant line were found by an intersection-union test "
     f"({BERGER}), which needs no independence of lines that share their parental samples.",
+    formula=(
+        "p = max over lines of p (intersection-union); overlap expected given the shared control, by one normal"
+        " variable per control"
+    ),
+    oracle=(
+        "No outside reference: rejection by simulation with a shared parental control (tests/omics/test_expression.py)"
+    ),
+    limits=(
+        "Conservative: a gene is as sure as in its least sure line. Lines from one parent and one laboratory "
+        "share more than a control."
+    ),
 )
 def shared_genes(differential: pd.DataFrame, *, fold: float = 1.0, alpha: float = 0.05) -> dict[str, pd.DataFrame]:
     """`shared_genes`: one row per feature measured in two or more resistant lines (`SHARED`; `log2fc` is the mean over

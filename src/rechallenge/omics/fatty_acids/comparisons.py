@@ -40,7 +40,14 @@ def _methods(fatty_acid_contrasts: pd.DataFrame, confidence: float, **_: Any) ->
     )
 
 
-@analysis(title="Fatty acids between groups", reference=WELCH, methods=_methods)
+@analysis(
+    title="Fatty acids between groups",
+    reference=WELCH,
+    methods=_methods,
+    formula="difference of indices, log2 ratio of ratios and totals; Welch t or paired t",
+    oracle="No outside reference: a planted desaturation (tests/omics/test_fatty_acids.py)",
+    limits="Serum lipids reach cells; a change may be the medium's.",
+)
 def fatty_acid_contrasts(
     fatty_acid_indices: pd.DataFrame,
     fatty_acids: pd.DataFrame,
@@ -109,7 +116,17 @@ def _lipid_methods(lipid_differential: pd.DataFrame, normalise: str, confidence:
     )
 
 
-@analysis(title="Lipids between groups", reference=SMYTH, methods=_lipid_methods)
+@analysis(
+    title="Lipids between groups",
+    reference=SMYTH,
+    methods=_lipid_methods,
+    formula="moderated t = b / (s_post sqrt(v)) of log2 shares",
+    oracle=(
+        "No outside reference for whole tables: the moderated t is limma's formula "
+        "(tests/stats/test_moderated.py, tests/omics/test_fatty_acids.py)"
+    ),
+    limits="Shares add up to one: what rises makes others fall.",
+)
 def lipid_differential(
     fatty_acids: pd.DataFrame,
     fatty_acids_samples: pd.DataFrame,

@@ -117,7 +117,19 @@ def _methods(fatty_acid_indices: pd.DataFrame, **_: Any) -> str:
     )
 
 
-@analysis(title="Indices of fatty acids and lipids", reference=ATTIE, methods=_methods)
+@analysis(
+    title="Indices of fatty acids and lipids",
+    reference=ATTIE,
+    methods=_methods,
+    formula=(
+        "chain length = sum p_i c_i; unsaturation = sum p_i d_i; desaturase ratio 18:1 / 18:0, elongase 18:0 / 16:0"
+    ),
+    oracle="No outside reference: indices of a profile by hand (tests/omics/test_fatty_acids.py)",
+    limits=(
+        "A ratio of product to substrate stands for an enzyme only where uptake and use do not differ. Shares "
+        "are of what was measured."
+    ),
+)
 def fatty_acid_indices(
     fatty_acids: pd.DataFrame, fatty_acids_samples: pd.DataFrame, lipid_species: pd.DataFrame
 ) -> pd.DataFrame:

@@ -167,7 +167,14 @@ def _methods(lipid_species: pd.DataFrame, **_: Any) -> str:
     return f"Of {len(lipid_species)} names of lipids {read} were read with Goslin ({GOSLIN}); the others are listed."
 
 
-@analysis(title="Names of lipids", reference=GOSLIN, methods=_methods)
+@analysis(
+    title="Names of lipids",
+    reference=GOSLIN,
+    methods=_methods,
+    formula="No formula: names read by the Goslin grammars",
+    oracle="Names of two published lipid tables (tests/omics/test_fatty_acids.py)",
+    limits="A sum composition (PC 34:1) does not tell its chains, and none are assumed.",
+)
 def lipid_species(fatty_acids: pd.DataFrame) -> pd.DataFrame:
     """One row per feature: `COLUMNS`; `chains` as text (16:0/18:1), `resolved` where the name tells all chains.
 

@@ -231,7 +231,17 @@ def _methods(result: dict[str, pd.DataFrame], drift: bool, rsd: float, blank: fl
 
 
 @analysis(title="Quality of the metabolome", reference=(DUNN, DIETERLE), methods=_methods,
-          gives=("metabolite_quality", "metabolite_values"))  # fmt: skip
+          gives=("metabolite_quality", "metabolite_values"),
+    formula=(
+        "RSD of pooled QC after drift (left-out prediction); PQN: quotient = median over features of sample / "
+        "reference"
+    ),
+    oracle="No outside reference: planted drift, blanks and dilution (tests/omics/test_metabolome.py)",
+    limits=(
+        "Without pooled QC samples neither drift nor precision can be judged. PQN assumes that most metabolites"
+        " do not change."
+    ),
+)  # fmt: skip
 def metabolite_quality(
     metabolites: pd.DataFrame,
     metabolites_samples: pd.DataFrame,

@@ -101,6 +101,18 @@ def tested_genes(part: pd.DataFrame) -> pd.DataFrame:
     gives=("modules", "module_connectedness", "module_genes", "module_links"),
     reference=(MCODE, LEIDEN),
     methods=_methods,
+    formula=(
+        "connectedness: links among called genes against random genes of like degree; core score = density x "
+        "genes; communities by Leiden"
+    ),
+    oracle=(
+        "No outside reference: MCODE's score of a complete graph of 16, networkx cores, uniform null "
+        "(tests/omics/test_modules.py)"
+    ),
+    limits=(
+        "Interaction tables know well-studied genes best. Genes are the units: other samples may give another "
+        "list. A module is no evidence for one gene."
+    ),
 )
 def modules(
     differential: pd.DataFrame,

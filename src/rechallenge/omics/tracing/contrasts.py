@@ -52,7 +52,20 @@ def per_replicate(isotopologues: pd.DataFrame) -> pd.DataFrame:
     return table.groupby([*UNIT, "isotopologue", "shift"], sort=True)[numbers].mean().reset_index()
 
 
-@analysis(title="Labelling between groups", reference=(ROADMAP, AITCHISON, ZEROS, ROTATION), methods=_methods)
+@analysis(
+    title="Labelling between groups",
+    reference=(ROADMAP, AITCHISON, ZEROS, ROTATION),
+    methods=_methods,
+    formula=(
+        "difference of fractions and of mean enrichment, log2 ratio of labelled pools; whole distribution: "
+        "rotation of centred log ratios"
+    ),
+    oracle=(
+        "Lactate M+3 of hypoxic fibroblasts, .630 and .245 (tests/omics/test_tracing.py); level of the rotation"
+        " (tests/stats/test_composition.py)"
+    ),
+    limits=("Enrichment at one time is no flux. Fractions are parts of a whole; single ones are read with the whole."),
+)
 def tracing(
     isotopologues: pd.DataFrame,
     models: pd.DataFrame,
@@ -223,6 +236,9 @@ def _distribution(pair: list[pd.DataFrame], detection: float, n_rotations: int, 
     title="Isotopologues named beforehand",
     reference=ROADMAP,
     methods=f"Which isotopologue stands for which route was laid down before looking at the data ({ROADMAP}).",
+    formula="No formula: a table laid down beforehand of which isotopologue stands for which step",
+    oracle="Steps and enzymes as in the reactions of Human-GEM (tests/omics/test_tracing.py)",
+    limits="An isotopologue can be made by more than one route; the table names the usual one.",
 )
 def tracing_routes(isotopologues: pd.DataFrame) -> pd.DataFrame:
     """Which named isotopologue of which tracer was measured: tracer, metabolite, isotopologue, pathway, meaning,

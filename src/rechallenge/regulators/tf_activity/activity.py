@@ -73,7 +73,23 @@ def _methods(tf_activity: pd.DataFrame, n_permutations: int, smallest: int, **_:
     )
 
 
-@analysis(title="Activity of transcription factors", reference=(ULM, COLLECTRI), methods=_methods)
+@analysis(
+    title="Activity of transcription factors",
+    reference=(ULM, COLLECTRI),
+    methods=_methods,
+    formula=(
+        "t of the regression of the contrast statistic on the regulon's weights; z against degree-preserving "
+        "permuted regulons"
+    ),
+    oracle=(
+        "The glucocorticoid receptor is first in airway (tests/regulators/test_tf_activity.py); t is that of a "
+        "regression, permuted networks keep their level there"
+    ),
+    limits=(
+        "Targets that move together for another reason count for their factor. Regulons are incomplete: FOSL2 "
+        "has none for AKR1B1."
+    ),
+)
 def tf_activity(
     differential: pd.DataFrame,
     regulons: pd.DataFrame | None = None,

@@ -54,7 +54,20 @@ def _methods(regulators: pd.DataFrame, alpha: float, **_: Any) -> str:
     )
 
 
-@analysis(title="Regulators of changed genes", reference=BERGER, methods=_methods)
+@analysis(
+    title="Regulators of changed genes",
+    reference=BERGER,
+    methods=_methods,
+    formula="p = max(p_activity, p_own change, p_gene), all in one contrast and in agreeing direction",
+    oracle=(
+        "No outside reference: idle candidates are rarely supported, planted ones are "
+        "(tests/regulators/test_regulators.py)"
+    ),
+    limits=(
+        "A factor can act without a change of its own (ILF3 by acetylation). Association: what changes with a "
+        "gene need not control it."
+    ),
+)
 def regulators(
     differential: pd.DataFrame,
     tf_activity: pd.DataFrame | None = None,

@@ -27,7 +27,11 @@ COLUMNS = (
 
 
 @analysis(title="Hints of modification", methods="Modifications of candidate regulators were taken from the table of "
-          "published regulatory edges as hints; they entered no test.")  # fmt: skip
+          "published regulatory edges as hints; they entered no test.",
+    formula="No formula: a lookup of published modifications",
+    oracle="No outside reference: knowledge, never tested (tests/regulators/test_regulators.py)",
+    limits="Knows only what the table holds. Unknown is not unmodified.",
+)  # fmt: skip
 def regulator_hints(regulators: pd.DataFrame, differential: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per contrast, gene, candidate factor and known modification with its writer: `COLUMNS`; one row with
     `modification` unknown for a factor of which none is known.
