@@ -14,6 +14,7 @@ from xml.sax.saxutils import unescape
 
 from rechallenge.report.pdf import stable_pdf
 from rechallenge.report.style import DOUBLE, FONT, PT_PER_MM, SINGLE, theme
+from rechallenge.spreadsheet import csv_text
 
 PNG_DPI = 300
 #: a fitted figure may be so many points narrower than its column; the rest is white
@@ -127,7 +128,7 @@ def source_data(spec: dict[str, Any]) -> str:
         for i, f in enumerate(frames, start=1):
             f.insert(0, "part", i)
     joined = pd.concat([f.astype(object) for f in frames], ignore_index=True)
-    return joined.to_csv(index=False, lineterminator="\n")
+    return csv_text(joined)
 
 
 def _walk(node: Any) -> Any:

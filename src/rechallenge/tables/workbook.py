@@ -42,15 +42,22 @@ def grids_of_workbook(
     Hidden sheets are used only when named. Raises InputFaults (without file) that name the sheets otherwise.
     """
     flaws = survey(data, kind)
-    sheets, hidden = sheets_of(data, kind)
+    sheets, hidden = sheets_of(data, kind, surveyed=True)
     chosen = _choose(sheets, hidden, know, sheet, given)
     return [_grid(name, *sheets[name], flaws.get(name), know, kind, len(sheets)) for name in chosen]
 
 
-def sheets_of(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
-    """Rows and merged ranges by sheet name, and which sheets are hidden."""
+def sheets_of(
+    data: bytes, kind: str, *, surveyed: bool = False
+) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
+    """Rows and merged ranges by sheet name, and which sheets are hidden. Raises InputFaults (without file).
+
+    What would not fit in memory is refused first, unless the caller has made the `survey` itself.
+    """
     from python_calamine import CalamineError, PasswordError, SheetTypeEnum, SheetVisibleEnum, load_workbook
 
+    if not surveyed:
+        survey(data, kind)
     sheets: dict[str, tuple[list[list[Any]], Any]] = {}
     hidden: set[str] = set()
     try:
