@@ -125,7 +125,7 @@ def once(read: Callable[[Path, bytes], object], folder: Path, data: bytes, findi
         read(folder, data)
     except (KeyboardInterrupt, SystemExit):
         raise
-    except BaseException as e:
+    except BaseException as e:  # noqa: BLE001  a panic of a Rust reader is no Exception
         findings.add(e, data)
     finally:
         faulthandler.cancel_dump_traceback_later()

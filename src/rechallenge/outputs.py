@@ -1,7 +1,7 @@
 """What a run leaves in OUT: tables, figures, the four summaries, methods, report, `run.json` and RO-Crate metadata.
 
-CSV is as `rechallenge.spreadsheet` writes it: no text is taken for a formula; the Parquet table beside it holds the text
-as it is.
+CSV is as `rechallenge.spreadsheet` writes it: no text is taken for a formula; the Parquet table beside it holds the
+text as it is.
 
 Every file is written atomically, only where its content changed, and only below OUT. Files that the earlier run
 listed and this one no longer makes are removed, unless they were changed since.

@@ -4,8 +4,8 @@ UTF-8 with LF line ends (within cells too), numbers in the shortest form that re
 infinite and nothing for missing. Spreadsheets take text that begins with = + - @ (or their full-width forms, or a tab
 or line end before them) for a formula. Such a text gets an apostrophe in front, unless it is a number: -1.5 stays -1.5.
 The same is done behind a semicolon, tab or line end within a text, because a spreadsheet set to these as separators
-begins a new cell there. A character that ends or hides a cell (NUL, controls, marks that turn the direction of reading)
-is left out. The Parquet table beside each CSV of a run holds the text as it is.
+begins a new cell there. Characters that hide what a text says (`rechallenge.hidden`) are left out. The Parquet table
+beside each CSV of a run holds the text as it is.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from rechallenge import hidden
+
 if TYPE_CHECKING:
     import pandas as pd
 
 _SIGNS = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-#: a formula at the start of a text, or where a semicolon, tab or line end starts a cell in some spreadsheets; an opening
-#: quotation mark there belongs to the separator
+#: a formula at the start of a text, or where a semicolon, tab or line end starts a cell in some spreadsheets; a
+#: quotation mark that opens there belongs to the separator
 _START = re.compile(rf"(?:\A|(?<=[;\t\n]))([ \"\u00a0]*)(?=[{_SIGNS}\t])")
-_SUSPECT = re.compile(rf"[{_SIGNS}\t\r]|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_SUSPECT = re.compile(rf"[{_SIGNS}\t\r{hidden.CHARACTERS}]")
 #: what stays as it is: a number up to the end of its cell
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.IGNORECASE)
 _INNER = re.compile(r"[+-](\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(?=\s*(?:[;\t\n]|\Z))")
@@ -48,5 +49,5 @@ def cell(value: Any) -> Any:
     """A text cell that no spreadsheet runs, without characters that hide what it says; other values as they are."""
     if not isinstance(value, str) or not _SUSPECT.search(value) or _NUMBER.fullmatch(value):
         return value
-    value = _HIDDEN.sub("", value.replace("\r\n", "\n").replace("\r", "\n"))
+    value = hidden.without(value)
     return _START.sub(lambda m: m[0] if _INNER.match(value, m.end()) else f"'{m[1]}", value)

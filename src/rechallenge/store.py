@@ -99,18 +99,22 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
     `durable` waits until the bytes are on the disk, for what must outlast a power cut.
     """
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as f:
-            f.write(data)
-            if durable:
-                f.flush()
-                os.fsync(f.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    for last in (False, True):
+        temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}")
+        try:
+            with temporary.open("xb") as f:
+                f.write(data)
+                if durable:
+                    f.flush()
+                    os.fsync(f.fileno())
+            temporary.replace(path)
+            return
+        except BaseException as e:
+            with suppress(OSError):
+                temporary.unlink()
+            # where a clock jumped, another run may take a file that is being written for one that was left behind
+            if last or not isinstance(e, FileNotFoundError) or not path.parent.is_dir():
+                raise
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:

@@ -4,6 +4,8 @@ A case is one file of one table kind, with whatever the kind needs beside it. `r
 a reader gives a table or faults that say what to do. It never raises, and what it gives can be stored and written.
 """
 
+# ruff: noqa: E501  a table is read along its lines
+
 from __future__ import annotations
 
 import base64
@@ -138,7 +140,8 @@ def _viability() -> list[bytes]:
     return [
         text, VIABILITY.replace(",", ";").replace(".", ",").encode(), VIABILITY.replace(",", "\t").encode("utf-16"),
         VIABILITY.replace("dose_um", "dose (µM)").encode("cp1252"),
-    ] + [parquet.encode(frame)]  # fmt: skip
+        parquet.encode(frame),
+    ]  # fmt: skip
 
 
 def _viability_books() -> list[bytes]:
@@ -157,7 +160,6 @@ def plate_text() -> str:
 
 
 def _plates() -> list[bytes]:
-    lines = plate_text().splitlines()
     listed = "Well,Signal\n" + "".join(f"{r}{c:02d},{c}.5\n" for r in "ABCDEFGH" for c in range(1, 13))
     envision = "Plate information\nPlate,Repeat,Barcode,Measured height,Chamber temperature at start\n1,1,P1,0,23\n\n"
     return [
@@ -165,7 +167,8 @@ def _plates() -> list[bytes]:
         plate_text().encode("utf-16"),
         listed.encode(),
         (envision + plate_text()).encode(),
-    ] + [plate_text().replace(",", "\t").encode()] * bool(lines)
+        plate_text().replace(",", "\t").encode(),
+    ]
 
 
 def _plate_books() -> list[bytes]:
@@ -222,14 +225,14 @@ def _reporter_sheet() -> Mapping[str, bytes]:
 
 def pzfx() -> bytes:
     return (
-        '<?xml version="1.0" encoding="UTF-8"?><GraphPadPrismFile xmlns="http://graphpad.com/prism/Prism.htm">'
-        '<Table ID="Table0" XFormat="none" YFormat="replicates" Replicates="2" TableType="OneWay"><Title>Caspase</Title>'
-        '<YColumn Width="1" Subcolumns="1"><Title>vehicle</Title><Subcolumn><d>1.0</d><d Excluded="1">2,5</d></Subcolumn>'
-        "</YColumn><YColumn><Title>drug</Title><Subcolumn><d>3</d><d>4</d></Subcolumn></YColumn></Table>"
-        '<Table ID="Table1" YFormat="replicates" TableType="TwoWay"><Title>Grouped</Title><RowTitlesColumn><Subcolumn>'
-        "<d>day 1</d></Subcolumn></RowTitlesColumn><YColumn><Title>drug</Title><Subcolumn><d>1</d></Subcolumn>"
-        "<Subcolumn><d>2</d></Subcolumn></YColumn></Table></GraphPadPrismFile>"
-    ).encode()
+        b'<?xml version="1.0" encoding="UTF-8"?><GraphPadPrismFile xmlns="http://graphpad.com/prism/Prism.htm">'
+        b'<Table ID="Table0" XFormat="none" YFormat="replicates" Replicates="2" TableType="OneWay"><Title>Caspase</Title>'
+        b'<YColumn Width="1" Subcolumns="1"><Title>vehicle</Title><Subcolumn><d>1.0</d><d Excluded="1">2,5</d></Subcolumn>'
+        b"</YColumn><YColumn><Title>drug</Title><Subcolumn><d>3</d><d>4</d></Subcolumn></YColumn></Table>"
+        b'<Table ID="Table1" YFormat="replicates" TableType="TwoWay"><Title>Grouped</Title><RowTitlesColumn><Subcolumn>'
+        b"<d>day 1</d></Subcolumn></RowTitlesColumn><YColumn><Title>drug</Title><Subcolumn><d>1</d></Subcolumn>"
+        b"<Subcolumn><d>2</d></Subcolumn></YColumn></Table></GraphPadPrismFile>"
+    )
 
 
 def octet() -> bytes:

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import gzip
 import io
-import zlib
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,8 +143,8 @@ def _unpacked(data: bytes) -> bytes:
             [
                 Fault(
                     "zip-bomb",
-                    f"the file would unpack from {len(data) / 2**20:.1f} MB to more than {most / 2**20:,.0f} MB; it was "
-                    "not read further.",
+                    f"the file would unpack from {len(data) / 2**20:.1f} MB to more than {most / 2**20:,.0f} MB; it "
+                    "was not read further.",
                     "Check where the file comes from. A table that is really so large is to be given unpacked.",
                 )
             ]

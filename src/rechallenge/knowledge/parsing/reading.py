@@ -76,8 +76,8 @@ class _Bounded(io.RawIOBase):
         self._left -= len(data)
         if self._left < 0:
             raise FormatError(
-                f"{self._name} unpacks to more than {MAX_RATIO} times its size; it was not read further. Check where it "
-                "comes from."
+                f"{self._name} unpacks to more than {MAX_RATIO} times its size; it was not read further. Check where "
+                "it comes from."
             )
         buffer[: len(data)] = data
         return len(data)
