@@ -222,6 +222,11 @@ def load(found: _files.Found) -> NDArray[Any]:
                         pixels = np.asarray(picture)
     except InputFaults:
         raise
+    except Image.DecompressionBombError:
+        raise refuse(
+            "too-large", f"the image declares far more pixels than the {MAX_PIXELS:,} that are read.",
+            "Cut the slide into fields, or export it at a lower magnification.",
+        ) from None  # fmt: skip
     except Exception as e:  # noqa: BLE001  decoders of damaged images raise whatever they stumble over
         reason = str(e).strip().split("\n")[0][:120]
         raise refuse(
