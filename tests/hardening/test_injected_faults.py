@@ -14,19 +14,21 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+import reader_cases as rc
 
 sys.path.append(str(Path(__file__).parents[1]))
 import toy_study
 from rechallenge import cli, outputs, pipeline, store
 from rechallenge.faults import RechallengeError, StoreError
-from rechallenge.pipeline import run as run_module
 from rechallenge.record import RunRecord
+from rechallenge.report.explain import explain
 from rechallenge.store import Store
 from toy_study import Toy
 
@@ -98,16 +100,18 @@ def places(toy: Toy, tmp_path: Path) -> tuple[int, dict[str, bytes]]:
     ],
     ids=["killed", "disk full", "no permission"],
 )
+@pytest.mark.parametrize("stride", [9, pytest.param(1, marks=pytest.mark.slow)])
 def test_trouble_at_any_write_costs_nothing(
-    toy: Toy, tmp_path: Path, trouble: Any, raises: type[BaseException], says: str
+    toy: Toy, tmp_path: Path, stride: int, trouble: Any, raises: type[BaseException], says: str
 ) -> None:
-    """One folder for all: each run goes on where the one before was stopped, one write further."""
+    """One folder for all: each run goes on where the one before was stopped."""
     n, expected = places(toy, tmp_path)
     assert n > 20
     out = tmp_path / "stopped"
     stops = 0
-    for at in range(n):
-        shutil.rmtree(out, ignore_errors=True) if at % 7 == 0 else None
+    for number, at in enumerate(range(0, n, stride)):
+        if number % 7 == 0 or stride > 1:
+            shutil.rmtree(out, ignore_errors=True)
         with pytest.MonkeyPatch.context() as patch:
             written = disturbed(patch, at, trouble)
             try:
@@ -119,7 +123,7 @@ def test_trouble_at_any_write_costs_nothing(
         for path, data in results(out).items():
             if ".tmp-" not in path:
                 assert data == expected[path], "what is there is whole"
-    assert stops >= n // 3
+    assert stops >= n // stride // 3
     run(toy, out)
     left = {p: d for p, d in results(out).items() if ".tmp-" not in p}
     assert left == expected
@@ -158,7 +162,7 @@ def test_dates_of_files_and_of_the_day_change_nothing(
         def now(cls, tz: Any = None) -> datetime:
             return datetime.fromtimestamp(when, UTC)
 
-    monkeypatch.setattr(run_module, "datetime", Clock)
+    monkeypatch.setattr(sys.modules["rechallenge.pipeline.run"], "datetime", Clock)
     monkeypatch.setattr(time, "time", lambda: when)
     for path in [toy.study / "measure.csv", toy.study / "study.toml", *out.rglob("*")]:
         os.utime(path, (4e9 - when, 4e9 - when))
@@ -376,3 +380,71 @@ def test_the_unexpected_is_said_where_not_even_a_log_can_be_written(
         cli.main(["check", "."])
     said = capsys.readouterr().err
     assert "the moon is in the wrong house" in said and "could not be kept" in said and "Traceback" not in said
+
+
+def changes(rng: random.Random) -> list[tuple[str, int, int, bytes]]:
+    kinds = ("cut", "drop", "repeat", "put", "over", "number")
+    pieces = (b'"', b"{", b"]", b"null", b"-1", b"1e999", b"../../..", b"\xff", b"[[[[", rng.randbytes(4))
+    return [(rng.choice(kinds), rng.randrange(1 << 16), rng.choice((1, 4, 30)), rng.choice(pieces)) for _ in range(3)]
+
+
+@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 300), marks=pytest.mark.slow)], ids=["few", "many"])
+def test_damaged_records_are_never_believed(toy: Toy, tmp_path: Path, seeds: range) -> None:
+    """Records of the store and the list of files of the run before, damaged within; nothing beside them is touched."""
+    _, expected = places(toy, tmp_path)
+    out = tmp_path / "calm"
+    (tmp_path / "bystander").write_text("mine")
+    for seed in seeds:
+        rng = random.Random(seed)
+        for path in (*rng.sample(sorted((out / ".store" / "keys").iterdir()), 3), out / "run.json"):
+            path.write_bytes(rc.damaged(path.read_bytes(), changes(rng)))
+        record = run(toy, out)
+        assert not record.failed
+        assert results(out) == expected
+        assert (tmp_path / "bystander").read_text() == "mine"
+
+
+def test_a_record_cannot_name_a_file_elsewhere(toy: Toy, tmp_path: Path) -> None:
+    _, expected = places(toy, tmp_path)
+    out = tmp_path / "calm"
+    for path in (out / ".store" / "keys").iterdir():
+        record = json.loads(path.read_text())
+        for one in record["outputs"].values():
+            one["sha256"] = "../../../secret"
+        path.write_text(json.dumps(record))
+    listed = json.loads((out / "run.json").read_text())
+    mine = tmp_path / "mine.csv"
+    mine.write_bytes(b"x")
+    for name in ("../mine.csv", str(mine), "tables/../../mine.csv", ".store/CACHEDIR.TAG"):
+        listed["outputs"][name] = {"sha256": store.sha256(b"x"), "bytes": 1, "of": ""}
+    (out / "run.json").write_text(json.dumps(listed))
+    run(toy, out)
+    assert results(out) == expected and mine.read_bytes() == b"x"
+
+
+def test_a_stored_result_of_another_form_is_said(tmp_path: Path) -> None:
+    kept = Store(tmp_path / ".store")
+    digest = kept.put(b"no table")
+    for read in (kept.table, kept.json):
+        with pytest.raises(StoreError, match=r"Delete the folder \.store"):
+            read(digest)
+
+
+@pytest.mark.parametrize(
+    "seeds", [range(15), pytest.param(range(15, 400), marks=pytest.mark.slow)], ids=["few", "many"]
+)
+def test_damaged_results_are_explained_or_refused(toy: Toy, tmp_path: Path, seeds: range) -> None:
+    out = tmp_path / "out"
+    run(toy, out)
+    sound = {p: p.read_bytes() for p in (out / "evidence.csv", out / "candidates.csv", *(out / "tables").iterdir())}
+    for seed in seeds:
+        rng = random.Random(seed)
+        path = rng.choice(sorted(sound))
+        path.write_bytes(rc.damaged(sound[path], changes(rng)))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                assert explain(out, "g0").strip()
+            except RechallengeError as e:
+                assert str(e).strip()
+        path.write_bytes(sound[path])
