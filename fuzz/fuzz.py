@@ -33,6 +33,15 @@ except ImportError:
 
 #: bytes of memory that one reading may ask for, and seconds that it may take
 MEMORY, SECONDS = 6 * 2**30, 60
+#: where coverage is watched: what reads. The rest takes minutes to instrument, and compiled code cannot be
+INSTRUMENTED = [
+    "rechallenge.tables", "rechallenge.study", "rechallenge.knowledge.parsing", "rechallenge.assays.binding.reading",
+    "rechallenge.assays.elisa.reading", "rechallenge.assays.elisa.exports", "rechallenge.assays.images.reading",
+    "rechallenge.assays.measurements.reading", "rechallenge.assays.qpcr.reading", "rechallenge.assays.seahorse.wave",
+    "rechallenge.assays.thermal_shift.reading", "rechallenge.assays.thermal_shift.sheet",
+    "rechallenge.omics.cells.hdf5", "rechallenge.omics.cells.files", "rechallenge.omics.cells.reading",
+    "rechallenge.omics.tracing.elmaven", "rechallenge.omics.enrichment.sets",
+]  # fmt: skip
 _TOKENS = (
     b"=1+1",
     b"\xff",
@@ -141,7 +150,7 @@ def main() -> int:
     asked = parser.parse_args()
     guided = atheris is not None and not asked.random and len(asked.target) == 1
     if guided:
-        with atheris.instrument_imports(include=["rechallenge"]):
+        with atheris.instrument_imports(include=INSTRUMENTED):
             known = targets()
     else:
         known = targets()
