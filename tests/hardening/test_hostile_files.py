@@ -377,3 +377,15 @@ def test_bytes_and_pictures_of_other_programs_are_refused(tmp_path: Path) -> Non
         assert codes("tiff", tmp_path, out.getvalue()) == {"not-an-image"}
     with pytest.raises(InputFaults):
         load(Found(tmp_path / "none.tif", "none.tif"))
+
+
+@pytest.mark.parametrize("name", ["a;b.csv", "a\nb.csv", "a\u202ecsv.exe", "a\x1b[2J.csv"])
+def test_file_names_that_results_could_not_cite_are_refused(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(rc.VIABILITY)
+    for named in (name, "*.*"):
+        study = Study(
+            folder=tmp_path, title="t", models=rc.MODELS, tables={"viability": (TableSource(values=[named]),)}
+        )
+        faults = read_study(study, rc.discover().contracts).faults
+        assert [f.code for f in faults if f.severity == "error"] == ["file-name"]
+        assert "Rename the file" in str(faults[0])

@@ -203,7 +203,7 @@ def study(folder: Path) -> Path:
          "viability": 1 / (1 + dose / (1 + 4 * (m == line))) + 0.01 * r}
         for m in (parent, line) for d in drugs for r in (1, 2, 3) for dose in (0.01, 0.1, 1, 10, 100)
     ]  # fmt: skip
-    name = "@SUM(1+1)<img src=x onerror=alert(1)>;-1.csv"
+    name = "@SUM(1+1)<img src=x onerror=alert(1)>\uff0c:-1.csv"
     pd.DataFrame(rows).to_csv(folder / name, index=False)
     pd.DataFrame(
         [{"assay": a, "model": parent, "group": g, "replicate": r, "value": 10 + 5 * (g != "control") + r, "unit": "-cmd",

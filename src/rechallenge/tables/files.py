@@ -15,12 +15,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from rechallenge import hidden
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.study import nearest
 
 #: Larger files are refused: a table that a person has to check does not have this many bytes.
 MAX_BYTES = 4 * 2**30
 
+#: What a file's name cannot hold, since results cite files by name.
+_UNCITABLE = set(";\t\n\u2028\u2029")
 #: How many times a pattern may say `**`.
 MAX_DEEP = 3
 
@@ -180,6 +183,13 @@ def _inspect(found: Found, folder: Path | None) -> Path:
     def refuse(code: str, message: str, remedy: str) -> InputFaults:
         return InputFaults([Fault(code, message, remedy, file=found.name)])
 
+    if hidden.without(found.name) != found.name or _UNCITABLE & set(found.name):
+        raise refuse(
+            "file-name",
+            "the name of this file holds a semicolon or a character that cannot be seen; results cite the rows they "
+            "come from as file:rows, with semicolons between.",
+            "Rename the file.",
+        )
     try:
         real = found.path.resolve(strict=True)
         status = real.stat()
