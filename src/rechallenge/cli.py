@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rechallenge import __version__
+from rechallenge import __version__, hidden
 from rechallenge.knowledge.commands import app as knowledge
 
 if TYPE_CHECKING:
@@ -43,9 +44,14 @@ Only = Annotated[
 ]
 
 
+def _say(text: str = "", *, err: bool = False) -> None:
+    """Print a text of which parts come from the study: what would steer the terminal is shown, not obeyed."""
+    typer.echo(hidden.spelled(text), err=err)
+
+
 def _version(value: bool) -> None:
     if value:
-        typer.echo(f"rechallenge {__version__}")
+        _say(f"rechallenge {__version__}")
         raise typer.Exit
 
 
@@ -81,10 +87,10 @@ def demo(
     from rechallenge import demonstration
 
     written = demonstration.write(folder, study=study, scenario=scenario, seed=seed, size=size)
-    typer.echo(f"A simulated study is in {written}: {demonstration.STUDIES[study]}. Nothing in it was measured.")
+    _say(f"A simulated study is in {written}: {demonstration.STUDIES[study]}. Nothing in it was measured.")
     record = _run(written, out=None, jobs=jobs, dask=None, only=())
-    typer.echo("")
-    typer.echo(demonstration.compare(record))
+    _say("")
+    _say(demonstration.compare(record))
     _finish(record)
 
 
@@ -100,8 +106,8 @@ def new(
     from rechallenge import scaffold
 
     for path in scaffold.write(folder, tuple(table or ("viability",))):
-        typer.echo(f"wrote {path}")
-    typer.echo(f"Fill the tables, then: rechallenge check {folder}")
+        _say(f"wrote {path}")
+    _say(f"Fill the tables, then: rechallenge check {folder}")
 
 
 @app.command()
@@ -112,12 +118,12 @@ def check(folder: StudyDir) -> None:
 
     found = checks.check(folder)
     for line in found.summary():
-        typer.echo(line)
+        _say(line)
     _print_faults(found.faults)
     bad = errors(found.faults)
     if bad:
         raise typer.Exit(2)
-    typer.echo("The input is in order." if not found.faults else "Nothing stops a run.")
+    _say("The input is in order." if not found.faults else "Nothing stops a run.")
 
 
 @app.command()
@@ -141,7 +147,7 @@ def explain(
     """The case for and against one gene, drug or pair, from the results of a run."""
     from rechallenge.report import explain as explaining
 
-    typer.echo(explaining.explain(out, name))
+    _say(explaining.explain(out, name))
 
 
 @app.command()
@@ -157,7 +163,7 @@ def surface(
     """Write the dose-response surface of a combination as a page that turns; where several are meant, the clearest."""
     from rechallenge.surface import write_page
 
-    typer.echo(f"Surface: {write_page(out, model=model, pair=pair, method=method, to=to)}")
+    _say(f"Surface: {write_page(out, model=model, pair=pair, method=method, to=to)}")
 
 
 @app.command(name="list")
@@ -172,7 +178,7 @@ def list_() -> None:
         if s.kind == "analysis"
     ]
     _print_table(("analysis", "stream", "from", "what it is"), rows)
-    typer.echo(f"\nTable kinds: {', '.join(registry.contracts)}. See: rechallenge contract KIND")
+    _say(f"\nTable kinds: {', '.join(registry.contracts)}. See: rechallenge contract KIND")
 
 
 @app.command()
@@ -181,12 +187,12 @@ def contract(kind: Annotated[str, typer.Argument(metavar="KIND", help="A table k
     from rechallenge import scaffold
 
     one = scaffold.contract(kind)
-    typer.echo(f"{one.name}: {one.about}\n")
+    _say(f"{one.name}: {one.about}\n")
     _print_table(("column", "", "unit", "what it is"), scaffold.contract_rows(one))
     for group in [g for g in one.either if len(one.either) > 1]:
-        typer.echo(f"either: {', '.join(group)}")
+        _say(f"either: {', '.join(group)}")
     if one.example:
-        typer.echo(f"\nFor example:\n{one.example.strip()}")
+        _say(f"\nFor example:\n{one.example.strip()}")
 
 
 def _run(folder: Path, *, out: Path | None, jobs: int, dask: str | None, only: tuple[str, ...]) -> RunRecord:
@@ -205,12 +211,12 @@ def _finish(record: RunRecord) -> None:
     done = sum(s.state == "done" for s in record.steps)
     cached = sum(s.state == "cached" for s in record.steps)
     skipped = [s for s in record.steps if s.state == "skipped" and s.kind == "analysis"]
-    typer.echo(f"{done} steps computed, {cached} up to date, {len(record.failed)} failed, in {record.seconds:.1f} s.")
+    _say(f"{done} steps computed, {cached} up to date, {len(record.failed)} failed, in {record.seconds:.1f} s.")
     for step in skipped:
-        typer.echo(f"  not run: {step.name}: {step.reason}")
+        _say(f"  not run: {step.name}: {step.reason}")
     for step in record.failed:
-        typer.echo(f"  FAILED: {step.name}: {step.reason}", err=True)
-    typer.echo(f"Report: {record.out / 'report.html'}")
+        _say(f"  FAILED: {step.name}: {step.reason}", err=True)
+    _say(f"Report: {record.out / 'report.html'}")
     if record.failed:
         raise typer.Exit(1)
 
@@ -219,7 +225,7 @@ def _print_faults(faults: list[Fault] | tuple[Fault, ...]) -> None:
     from rechallenge.faults import by_place
 
     for f in by_place(faults):
-        typer.echo(f"{f.severity}: {f}", err=f.severity == "error")
+        _say(f"{f.severity}: {f}", err=f.severity == "error")
 
 
 def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
@@ -231,9 +237,9 @@ def _print_table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> Non
     room = max(24, shutil.get_terminal_size((100, 24)).columns - sum(widths) - 2 * len(widths))
     for row in [heads, *rows]:
         first, *rest = textwrap.wrap(row[-1], room) or [""]
-        typer.echo("  ".join([c.ljust(w) for c, w in zip(row, widths, strict=False)] + [first]).rstrip())
+        _say("  ".join([c.ljust(w) for c, w in zip(row, widths, strict=False)] + [first]).rstrip())
         for line in rest:
-            typer.echo(" " * (sum(widths) + 2 * len(widths)) + line)
+            _say(" " * (sum(widths) + 2 * len(widths)) + line)
 
 
 def main(args: list[str] | None = None) -> None:
@@ -245,18 +251,24 @@ def main(args: list[str] | None = None) -> None:
     except InputFaults as e:
         _print_faults(e.faults)
         n = sum(f.severity == "error" for f in e.faults)
-        typer.echo(f"{n} fault{'s' if n != 1 else ''} in the input; nothing was run.", err=True)
+        _say(f"{n} fault{'s' if n != 1 else ''} in the input; nothing was run.", err=True)
         sys.exit(2)
     except RechallengeError as e:
-        typer.echo(f"error: {e}", err=True)
+        _say(f"error: {e}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What was finished is kept; run again to go on.", err=True)
+        _say("Interrupted. What was finished is kept; run again to go on.", err=True)
         sys.exit(130)
     except BrokenPipeError:
         sys.exit(1)
+    except OSError as e:
+        if e.filename is None:
+            _say(_unexpected(e), err=True)
+        else:
+            _say(f"error: {e.filename}: {e.strerror or e}. Check the disk and permissions, and run again.", err=True)
+        sys.exit(1)
     except Exception as e:  # noqa: BLE001 - the last line of defence; the traceback is kept in a file
-        typer.echo(_unexpected(e), err=True)
+        _say(_unexpected(e), err=True)
         sys.exit(1)
 
 
@@ -265,10 +277,15 @@ def _unexpected(e: Exception) -> str:
     import traceback
 
     text = "".join(traceback.format_exception(e))
-    with tempfile.NamedTemporaryFile("w", prefix="rechallenge-", suffix=".log", delete=False, encoding="utf-8") as log:
-        log.write(f"rechallenge {__version__}, python {sys.version}\narguments: {sys.argv[1:]}\n\n{text}")
+    place = "could not be kept, because no file could be written"
+    with suppress(OSError):
+        with tempfile.NamedTemporaryFile(
+            "w", prefix="rechallenge-", suffix=".log", delete=False, encoding="utf-8", errors="backslashreplace"
+        ) as log:
+            log.write(f"rechallenge {__version__}, python {sys.version}\narguments: {sys.argv[1:]}\n\n{text}")
+        place = f"are in {log.name}"
     reason: Any = str(e) or type(e).__name__
-    return f"Something unexpected went wrong ({type(e).__name__}: {reason}). The details are in {log.name}."
+    return f"Something unexpected went wrong ({type(e).__name__}: {reason}). The details {place}."
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rechallenge.tables.contract import source_rows
+from rechallenge.tables.contract import source_rows, spans_of
 
 VEHICLE = "vehicle"
 _VEHICLE_LABELS = frozenset(
@@ -216,13 +216,10 @@ def origins(texts: Iterable[str]) -> str:
     """
     files: list[str] = []
     rows: list[int] = []
-    for part in (p for text in texts for p in str(text).split(";") if p):
-        name, _, spans = part.rpartition(":")
-        for span in spans.split(","):
-            first, _, last = span.partition("-")
-            new = range(int(first), int(last or first) + 1)
-            files += [name] * len(new)
-            rows += new
+    for name, first, last in (one for text in texts for one in spans_of(str(text))):
+        new = range(first, last + 1)
+        files += [name] * len(new)
+        rows += new
     return source_rows(files, rows)
 
 

@@ -1,8 +1,7 @@
 """What a run leaves in OUT: tables, figures, the four summaries, methods, report, `run.json` and RO-Crate metadata.
 
-CSV is UTF-8 with LF line ends (within cells too), numbers in the shortest form that reads back to the same value,
-`inf` for infinite and nothing for missing. A text cell that begins with = + - @ or a tab and is not a number gets an
-apostrophe in front, so that no spreadsheet takes it for a formula; the Parquet table beside it holds the text as it is.
+CSV is as `rechallenge.spreadsheet` writes it: no text is taken for a formula; the Parquet table beside it holds the
+text as it is.
 
 Every file is written atomically, only where its content changed, and only below OUT. Files that the earlier run
 listed and this one no longer makes are removed, unless they were changed since.
@@ -11,7 +10,6 @@ listed and this one no longer makes are removed, unless they were changed since.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,6 +19,7 @@ from rechallenge import rocrate, sources
 from rechallenge.faults import Fault, InputFaults, RechallengeError, StoreError
 from rechallenge.record import RunRecord
 from rechallenge.runfile import RUN_FILE, run_file
+from rechallenge.spreadsheet import csv_text
 from rechallenge.store import StoredTables, canonical, explained, file_sha256, remove_leftovers, sha256, write_atomic
 
 if TYPE_CHECKING:
@@ -67,25 +66,11 @@ SUMMARIES: dict[str, tuple[str, ...]] = {
         "verdict",
     ),
 }
-_FORMULA = re.compile(r"[=+\-@\t]")
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf", re.IGNORECASE)
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
-    """A table as CSV (see the top of this module for the form)."""
-    import pandas as pd
-
-    safe = _counts(frame.rename(columns={c: _cell(str(c)) for c in frame.columns}))
-    for position, dtype in enumerate(safe.dtypes):
-        if not pd.api.types.is_numeric_dtype(dtype) and not pd.api.types.is_datetime64_any_dtype(dtype):
-            column = safe.iloc[:, position]
-            text = column.astype(object)
-            suspect = text.map(lambda v: isinstance(v, str) and ("\r" in v or bool(_FORMULA.match(v))))
-            if suspect.any():
-                safe = safe.copy(deep=False)
-                safe.isetitem(position, text.where(~suspect, text.map(_cell)).to_numpy())
-    made: str = safe.to_csv(None, index=False, lineterminator="\n", na_rep="")
-    return made.encode()
+    """A table as CSV that is safe to open in a spreadsheet; numbers of things are whole."""
+    return csv_text(_counts(frame)).encode()
 
 
 def _counts(frame: pd.DataFrame) -> pd.DataFrame:
@@ -100,14 +85,6 @@ def _counts(frame: pd.DataFrame) -> pd.DataFrame:
                 frame = frame.copy(deep=False)
                 frame.isetitem(position, column.astype("Int64").array)
     return frame
-
-
-def _cell(value: Any) -> Any:
-    """A text cell that a spreadsheet will not run and that has no line end but LF."""
-    if not isinstance(value, str):
-        return value
-    value = value.replace("\r\n", "\n").replace("\r", "\n")
-    return "'" + value if _FORMULA.match(value) and not _NUMBER.fullmatch(value) else value
 
 
 def summary(name: str, frame: pd.DataFrame | None) -> pd.DataFrame:

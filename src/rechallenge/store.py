@@ -17,6 +17,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -35,6 +36,8 @@ FORMAT = 1
 #: temporary files of killed runs older than this many seconds are removed
 LEFTOVER_AGE = 3600.0
 _TEMPORARY = ".tmp-"
+_DIGEST = re.compile("[0-9a-f]{64}")
+_ANEW = "Delete the folder .store in the results and run again; all is made anew."
 _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# Intermediate results of rechallenge. This folder may be deleted; the next run makes it again.\n"
@@ -99,18 +102,22 @@ def write_atomic(path: Path, data: bytes, *, durable: bool = True) -> None:
 
     `durable` waits until the bytes are on the disk, for what must outlast a power cut.
     """
-    temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}")
-    try:
-        with temporary.open("xb") as f:
-            f.write(data)
-            if durable:
-                f.flush()
-                os.fsync(f.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    for last in (False, True):
+        temporary = path.with_name(f"{_TEMPORARY}{os.getpid()}-{secrets.token_hex(6)}")
+        try:
+            with temporary.open("xb") as f:
+                f.write(data)
+                if durable:
+                    f.flush()
+                    os.fsync(f.fileno())
+            temporary.replace(path)
+            return
+        except BaseException as e:
+            with suppress(OSError):
+                temporary.unlink()
+            # where a clock jumped, another run may take a file that is being written for one that was left behind
+            if last or not isinstance(e, FileNotFoundError) or not path.parent.is_dir():
+                raise
 
 
 def remove_leftovers(folders: Iterable[Path]) -> None:
@@ -136,6 +143,8 @@ def explained(doing: str, path: Path) -> Iterator[None]:
             why, remedy = "the disk is full", "Free some space, or choose another folder with --out, and run again."
         elif e.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             why, remedy = "this is not permitted", "Choose a folder that you may write to with --out."
+        elif e.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY):
+            why, remedy = "a file or folder of another kind lies there", "Remove it, and run again."
         else:
             why, remedy = e.strerror or str(e), "Check the disk, or choose another folder with --out."
         raise StoreError(f"cannot {doing} {path}: {why}. {remedy} What was finished is kept.") from e
@@ -224,14 +233,23 @@ class Store:
         return Stored(self.put(data), "table", len(data), len(frame))
 
     def json(self, digest: str) -> Any:
-        """The value stored under that digest."""
-        return json.loads(self.get(digest))
+        """The value stored under that digest. Raises Absent."""
+        try:
+            return json.loads(self.get(digest))
+        except (ValueError, RecursionError) as e:
+            raise Absent(f"a stored result is not what it should be ({digest[:12]}). {_ANEW}") from e
 
     def table(self, digest: str) -> pd.DataFrame:
-        """The table stored under that digest."""
+        """The table stored under that digest. Raises Absent."""
+        import pyarrow as pa
+
         from rechallenge import parquet
 
-        return parquet.decode(self.get(digest))
+        data = self.get(digest)
+        try:
+            return parquet.decode(data)
+        except (pa.ArrowException, OSError, ValueError, TypeError, KeyError) as e:
+            raise Absent(f"a stored result is not what it should be ({digest[:12]}). {_ANEW}") from e
 
     def manifest(self, key: str) -> Manifest | None:
         """What is stored under a key, or None where nothing is, or where a part of it is missing or damaged."""
@@ -239,11 +257,15 @@ class Store:
         try:
             raw = json.loads(path.read_bytes())
             found = _manifest_of(raw)
+            if found.key != key:
+                raise ValueError("the record of another step")
         except FileNotFoundError:
             return None
+        except IsADirectoryError as e:
+            raise StoreError(f"cannot read {path}: it is a folder. Remove it, and run again.") from e
         except OSError as e:
             raise StoreError(f"cannot read {path}: {e.strerror or e}. Check the folder's permissions.") from e
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             self.notes.append(f"the record of a stored result ({key[:12]}) was damaged; it was computed again")
             return None
         for name, stored in found.outputs.items():
@@ -272,6 +294,11 @@ def _manifest_of(raw: dict[str, Any]) -> Manifest:
     made = Manifest(**raw, outputs=outputs)
     if made.state not in ("done", "skipped") or not isinstance(made.key, str):
         raise ValueError("not a manifest")
+    if not all(isinstance(o.sha256, str) and _DIGEST.fullmatch(o.sha256) for o in outputs.values()):
+        raise ValueError("an output without a digest")
+    numbers = [made.seconds, *(n for o in outputs.values() for n in (o.rows, o.bytes))]
+    if not all(isinstance(n, int | float) for n in numbers):
+        raise ValueError("a number that is none")
     return replace(made, warnings=tuple(made.warnings), parts=tuple(made.parts))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
+import re
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 STUDY_FILE = "study.toml"
+#: a larger study file is refused, and one nested more deeply
+MAX_BYTES, MAX_DEPTH = 4 * 2**20, 12
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+"""
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:{_PART}){{40}}")
 Role = Literal["parental", "resistant", "normal", "patient", "other"]
 
 
@@ -248,6 +254,12 @@ def _toml(path: Path) -> dict[str, Any]:
             raise refuse(
                 "unreadable", "it is not a file and cannot be read.", "Replace it by a study file.", file=str(path)
             )
+        if path.exists() and path.stat().st_size > MAX_BYTES:
+            raise refuse(
+                "too-large",
+                f"it has more than {MAX_BYTES // 2**20} MB, which no study file has.",
+                "Put measurements into tables, and name these here.",
+            )
         raw = path.read_bytes()
     except FileNotFoundError:
         raise refuse(
@@ -265,8 +277,10 @@ def _toml(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError as e:
         row = raw[: e.start].count(b"\n") + 1
         raise refuse("encoding", "it is not UTF-8 text.", "Save the file as UTF-8.", row=row) from None
+    if _LONG_KEY.search(text):  # the time that the parser takes grows with the square of a key's parts
+        raise refuse("toml", "it has a key of more than 40 parts.", "Write it flat, as in the example.")
     try:
-        return tomllib.loads(text)
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as e:
         raise refuse(
             "toml",
@@ -279,6 +293,27 @@ def _toml(path: Path) -> dict[str, Any]:
         raise refuse(
             "toml", "it is nested too deeply to be a study file.", "Write it flat, as in the example."
         ) from None
+    odd = _odd(data)
+    if odd is not None:
+        raise refuse("toml", odd[1], odd[2], column=odd[0][:80])
+    return data
+
+
+def _odd(data: Any) -> tuple[str, str, str] | None:
+    """The first value that TOML allows and nothing here can use: (key, what is wrong, what to do)."""
+    left: list[tuple[tuple[str, ...], Any]] = [((), data)]
+    while left:
+        path, value = left.pop()
+        key = ".".join(path[:6])
+        if len(path) > MAX_DEPTH:
+            return key, "this is nested too deeply to be a study file.", "Write it flat, as in the example."
+        if isinstance(value, int) and abs(value) >= 2**63:
+            return key, "this whole number is too large.", "Write a number of at most 18 digits."
+        if isinstance(value, dt.date | dt.time):
+            return key, "a date or time is not used here.", "Put it in quotes, as text."
+        inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+        left += [((*path, str(k)), v) for k, v in inner]
+    return None
 
 
 _REMEDY = {

@@ -13,7 +13,7 @@ from rechallenge.assays.combination.drawing import drawn
 from rechallenge.assays.combination.scores import NAMES
 from rechallenge.assays.combination.surface_page import GENERATOR, surface_page
 from rechallenge.assays.combination.wells import each
-from rechallenge.faults import Fault, InputFaults
+from rechallenge.faults import Fault, InputFaults, RechallengeError
 from rechallenge.report import words
 from rechallenge.store import explained, write_atomic
 
@@ -51,7 +51,10 @@ def write_page(out: Path, *, model: str = "", pair: str = "", method: str = "bli
 def _table(out: Path, name: str) -> pd.DataFrame:
     path = out / "tables" / f"{name}.parquet"
     if path.is_file():
-        return pd.read_parquet(path)
+        try:
+            return pd.read_parquet(path)
+        except (ValueError, OSError) as e:
+            raise RechallengeError(f"{path} cannot be read: {e}. Run the study again.") from e
     if not (out / "tables").is_dir():
         remedy = "Name the results folder of a run (by default STUDY/results)."
         raise InputFaults(

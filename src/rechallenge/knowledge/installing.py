@@ -17,9 +17,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rechallenge.faults import RechallengeError
 from rechallenge.knowledge.catalogue import Resource, catalogue, get
 from rechallenge.knowledge.downloading import disk_error, sha256_of
-from rechallenge.knowledge.errors import KnowledgeError, NotInstalled
+from rechallenge.knowledge.errors import FormatError, KnowledgeError, NotInstalled
 from rechallenge.knowledge.places import data_folder, folder_of
 
 if TYPE_CHECKING:
@@ -59,8 +60,19 @@ def parse(resource: Resource, paths: Sequence[Path]) -> tuple[pd.DataFrame, str]
     """
     from rechallenge.knowledge.parsing import parsers, shaped
 
-    frame, version = parsers()[resource.parser](list(paths), **dict(resource.options or {}))
-    return shaped(resource, frame), version
+    try:
+        frame, version = parsers()[resource.parser](list(paths), **dict(resource.options or {}))
+        return shaped(resource, frame), version
+    except (RechallengeError, MemoryError):
+        raise
+    except Exception as e:
+        if isinstance(e, OSError) and e.filename is not None:  # the disk, not what the file holds
+            raise
+        names = ", ".join(p.name for p in paths)
+        raise FormatError(
+            f"{resource.name}: {names} is damaged or its format has changed ({type(e).__name__}: {str(e)[:160]}). "
+            f"Fetch it again: rechallenge knowledge fetch --again {resource.name}"
+        ) from e
 
 
 def store(

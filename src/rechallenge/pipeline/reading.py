@@ -171,9 +171,16 @@ def _files(folder: Path, kind: str, spec: tuple[TableSource, ...]) -> list[Input
     for source in spec:
         named += source.values
         named += [f for f in (source.samples, source.map, source.layout) if f]
-        named += [v for v in source.extra.values() if isinstance(v, str) and v and (folder / v).is_file()]
+        named += [v for v in source.extra.values() if isinstance(v, str) and v and _is_file(folder, v)]
     found, _ = find(named, folder)
     return [_record(f.path, f.name, kind) for f in found]
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    try:
+        return (folder / name).is_file()
+    except (OSError, ValueError):  # longer than a file name may be
+        return False
 
 
 def _record(path: Path, name: str, kind: str) -> InputRecord:

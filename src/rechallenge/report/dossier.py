@@ -22,6 +22,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
+from rechallenge import hidden
 from rechallenge.faults import Fault
 from rechallenge.record import FigureRecord, RunRecord
 from rechallenge.report import case, words
@@ -271,9 +272,17 @@ def _excluded(record: RunRecord) -> dict[str, Any]:
 # the file -------------------------------------------------------------------------------------------------------
 
 
+def _shown(value: Any) -> Any:
+    """What a template writes, without characters that hide what a text says."""
+    if not isinstance(value, str):
+        return value
+    clean = hidden.without(value)
+    return value if clean == value else type(value)(clean)
+
+
 def _json(value: Any) -> str:
     """JSON that cannot end the script element that holds it."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False)
+    text = hidden.without(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str, allow_nan=False))
     for sign in "<>&\u2028\u2029":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
     return text
@@ -344,6 +353,7 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.PackageLoader("rechallenge.report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )

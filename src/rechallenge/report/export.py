@@ -12,8 +12,10 @@ from functools import lru_cache
 from typing import Any
 from xml.sax.saxutils import unescape
 
+from rechallenge import hidden
 from rechallenge.report.pdf import stable_pdf
 from rechallenge.report.style import DOUBLE, FONT, PT_PER_MM, SINGLE, theme
+from rechallenge.spreadsheet import csv_text
 
 PNG_DPI = 300
 #: a fitted figure may be so many points narrower than its column; the rest is white
@@ -127,7 +129,7 @@ def source_data(spec: dict[str, Any]) -> str:
         for i, f in enumerate(frames, start=1):
             f.insert(0, "part", i)
     joined = pd.concat([f.astype(object) for f in frames], ignore_index=True)
-    return joined.to_csv(index=False, lineterminator="\n")
+    return csv_text(joined)
 
 
 def _walk(node: Any) -> Any:
@@ -143,11 +145,13 @@ def _walk(node: Any) -> Any:
 
 
 def _plain(spec: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN or infinity: such values become null."""
+    """JSON has no NaN or infinity: such values become null. SVG has no control characters: they are left out."""
 
     def clean(node: Any) -> Any:
+        if isinstance(node, str):
+            return hidden.without(node)
         if isinstance(node, dict):
-            return {k: clean(v) for k, v in node.items()}
+            return {clean(k): clean(v) for k, v in node.items()}
         if isinstance(node, list):
             return [clean(v) for v in node]
         return None if isinstance(node, float) and not math.isfinite(node) else node

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rechallenge import hidden
 from rechallenge.record import RunRecord, StepRecord
 from rechallenge.report import words
 
@@ -200,4 +201,4 @@ def _by_name(item: tuple[str, str]) -> tuple[int, str]:
 
 def _escaped(text: str) -> str:
     """Names of a study are text: nothing in them becomes Markdown or HTML."""
-    return re.sub(r"([\\`*_<>#|])", r"\\\1", _one_line(text))
+    return re.sub(r"([\\`*_<>#|])", r"\\\1", hidden.without(_one_line(text)))

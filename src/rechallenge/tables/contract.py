@@ -132,6 +132,23 @@ def place(frame: pd.DataFrame, index: Any) -> dict[str, Any]:
     }
 
 
+_SPANS = re.compile(r"([^;]+):([0-9]+(?:-[0-9]+)?(?:,[0-9]+(?:-[0-9]+)?)*)(?:;|\Z)")
+
+
+def spans_of(text: str) -> list[tuple[str, int, int]]:
+    """(file, first row, last row) of every span of a `source_rows` text; what does not follow that form is left out.
+
+    >>> spans_of("a.csv:2-4,7;b.csv:9")
+    [('a.csv', 2, 4), ('a.csv', 7, 7), ('b.csv', 9, 9)]
+    """
+    found = []
+    for one in _SPANS.finditer(text):
+        for span in one[2].split(","):
+            first, _, last = span.partition("-")
+            found.append((one[1], int(first), int(last or first)))
+    return found
+
+
 def source_rows(files: Iterable[str], rows: Iterable[int]) -> str:
     """Origins written briefly and in order: `viability.csv:2-28,31;plate2.csv:2-9`.
 

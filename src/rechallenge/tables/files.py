@@ -9,16 +9,23 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from rechallenge import hidden
 from rechallenge.faults import Fault, InputFaults
 from rechallenge.study import nearest
 
 #: Larger files are refused: a table that a person has to check does not have this many bytes.
 MAX_BYTES = 4 * 2**30
+
+#: What a file's name cannot hold, since results cite files by name.
+_UNCITABLE = set(";\t\n\u2028\u2029")
+#: How many times a pattern may say `**`.
+MAX_DEEP = 3
 
 _GLOB = set("*?[")
 #: What office programs and operating systems leave beside a file; never a table.
@@ -127,6 +134,9 @@ def _resolve(pattern: str, folder: Path | None) -> tuple[list[Found], list[Fault
             slashed = pattern.replace("\\", "/")
             return [Found(base / slashed, _name(slashed))], []
         if _GLOB & set(pattern):
+            pattern = re.sub(r"(?:\*\*/)+", "**/", pattern)
+            if pattern.count("**") > MAX_DEEP:  # each of them walks through all folders below those of the one before
+                return fault("no-match", f"a pattern has no more than {MAX_DEEP} times `**`.", "Make it simpler.")
             paths = _glob(base, pattern)
             if paths:
                 return paths, []
@@ -136,7 +146,7 @@ def _resolve(pattern: str, folder: Path | None) -> tuple[list[Found], list[Fault
                 "Check the folder and the ending; `*` stands for any characters within a name.",
             )
         neighbours = [p.name for p in (base / pattern).parent.iterdir()]
-    except (OSError, ValueError):
+    except (OSError, ValueError, NotImplementedError, RecursionError):
         neighbours = []
     hint = nearest(Path(pattern).name, neighbours)
     return fault("missing-file", "there is no such file.", f"Check the name, its ending and its folder.{hint}".strip())
@@ -173,6 +183,13 @@ def _inspect(found: Found, folder: Path | None) -> Path:
     def refuse(code: str, message: str, remedy: str) -> InputFaults:
         return InputFaults([Fault(code, message, remedy, file=found.name)])
 
+    if hidden.without(found.name) != found.name or _UNCITABLE & set(found.name):
+        raise refuse(
+            "file-name",
+            "the name of this file holds a semicolon or a character that cannot be seen; results cite the rows they "
+            "come from as file:rows, with semicolons between.",
+            "Rename the file.",
+        )
     try:
         real = found.path.resolve(strict=True)
         status = real.stat()

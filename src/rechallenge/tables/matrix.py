@@ -17,6 +17,7 @@ from __future__ import annotations
 import gzip
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ from rechallenge.tables.matrix_values import UNITS, doubts, guess, unit_of, unit
 from rechallenge.tables.numbers import decide, parse
 from rechallenge.tables.reading import EXCLUDED, TableRead, empty_frame, grids
 from rechallenge.tables.sniff import decode, kind_of
+from rechallenge.tables.xlsx import HARMLESS, MAX_RATIO
 
 #: what heads the first column of a matrix
 FEATURE = Column(
@@ -128,15 +130,25 @@ def _unpacked(data: bytes) -> bytes:
     """The content of a gzip file, of bearable size; other bytes as they are."""
     if not data.startswith(_GZIP):
         return data
+    most = min(_files.MAX_BYTES, max(HARMLESS, MAX_RATIO * len(data)))
     try:
         with gzip.open(io.BytesIO(data)) as f:
-            out = f.read(_files.MAX_BYTES + 1)
-    except (OSError, EOFError) as e:
+            out = f.read(most + 1)
+    except (OSError, EOFError, zlib.error) as e:
         raise InputFaults(
             [Fault("corrupt", f"the compressed file is damaged ({e}).", "Copy or download it again.")]
         ) from None
-    if len(out) > _files.MAX_BYTES:
-        raise InputFaults([Fault("too-large", "the unpacked file is too large to be a table.", "Check the file.")])
+    if len(out) > most:
+        raise InputFaults(
+            [
+                Fault(
+                    "zip-bomb",
+                    f"the file would unpack from {len(data) / 2**20:.1f} MB to more than {most / 2**20:,.0f} MB; it "
+                    "was not read further.",
+                    "Check where the file comes from. A table that is really so large is to be given unpacked.",
+                )
+            ]
+        )
     return out
 
 

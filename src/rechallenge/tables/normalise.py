@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from rechallenge.tables.contract import source_rows
+from rechallenge.tables.contract import source_rows, spans_of
 
 Vehicle = Literal["plate", "row", "column"]
 Centre = Literal["mean", "median"]
@@ -28,13 +28,10 @@ def join_rows(texts: Iterable[str]) -> str:
     """
     files: list[str] = []
     rows: list[int] = []
-    for part in {p for text in texts for p in text.split(";") if p}:
-        file, _, spans = part.rpartition(":")
-        for span in spans.split(","):
-            first, _, last = span.partition("-")
-            numbers = range(int(first), int(last or first) + 1)
-            files += [file] * len(numbers)
-            rows += numbers
+    for file, first, last in {one for text in texts for one in spans_of(text)}:
+        numbers = range(first, last + 1)
+        files += [file] * len(numbers)
+        rows += numbers
     return source_rows(files, rows)
 
 

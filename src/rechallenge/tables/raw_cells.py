@@ -66,7 +66,7 @@ def _numbers(lines: Sequence[str], delimiter: str) -> int:
 
 def _workbook(data: bytes, kind: str) -> list[Sheet]:
     flaws = survey(data, kind)
-    sheets, _ = workbook.sheets_of(data, kind)
+    sheets, _ = workbook.sheets_of(data, kind, surveyed=True)
     out = []
     for name, (rows, _) in sheets.items():
         texts = [[unquoted(x) for x in cells_of(row).shown().to_pylist()] for row in rows]

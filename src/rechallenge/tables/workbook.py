@@ -25,6 +25,8 @@ from rechallenge.tables.xlsx import Flaws, survey
 
 #: Cells of a Parquet file, which may declare more than any memory holds.
 MAX_CELLS = 1_000_000_000
+#: Cells that it may declare whatever its size, cells for each of its bytes beyond that, and bytes of its texts.
+MAX_EMPTY, MAX_PACKED, MAX_TEXT = 20_000_000, 50, 4 * 2**30
 _NAMES = {
     "xlsx": "Excel workbook",
     "xlsb": "Excel binary workbook",
@@ -42,15 +44,22 @@ def grids_of_workbook(
     Hidden sheets are used only when named. Raises InputFaults (without file) that name the sheets otherwise.
     """
     flaws = survey(data, kind)
-    sheets, hidden = sheets_of(data, kind)
+    sheets, hidden = sheets_of(data, kind, surveyed=True)
     chosen = _choose(sheets, hidden, know, sheet, given)
     return [_grid(name, *sheets[name], flaws.get(name), know, kind, len(sheets)) for name in chosen]
 
 
-def sheets_of(data: bytes, kind: str) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
-    """Rows and merged ranges by sheet name, and which sheets are hidden."""
+def sheets_of(
+    data: bytes, kind: str, *, surveyed: bool = False
+) -> tuple[dict[str, tuple[list[list[Any]], Any]], set[str]]:
+    """Rows and merged ranges by sheet name, and which sheets are hidden. Raises InputFaults (without file).
+
+    What would not fit in memory is refused first, unless the caller has made the `survey` itself.
+    """
     from python_calamine import CalamineError, PasswordError, SheetTypeEnum, SheetVisibleEnum, load_workbook
 
+    if not surveyed:
+        survey(data, kind)
     sheets: dict[str, tuple[list[list[Any]], Any]] = {}
     hidden: set[str] = set()
     try:
@@ -205,14 +214,21 @@ def grid_of_parquet(data: bytes) -> Grid:
     try:
         file = pq.ParquetFile(pa.BufferReader(data))
         rows, width = file.metadata.num_rows, file.metadata.num_columns
-        if rows * width > MAX_CELLS:
+        if rows * width > min(MAX_CELLS, max(MAX_EMPTY, MAX_PACKED * len(data))):
             raise refuse(
                 "too-large",
                 f"the file declares {rows:,} rows and {width:,} columns, which would not fit in memory.",
                 "Split it, or check that this is the right file.",
             )
-        table = file.read()
+        texts = [f.name for f in file.schema_arrow if pa.types.is_string(f.type) or pa.types.is_large_string(f.type)]
+        table = pq.ParquetFile(pa.BufferReader(data), read_dictionary=texts).read()
         table.validate(full=True)
+        if sum(_spelled(c) for c in table.columns if pa.types.is_dictionary(c.type)) > MAX_TEXT:
+            raise refuse(
+                "zip-bomb",
+                f"the texts of the file would unpack to more than {MAX_TEXT / 2**30:g} GB.",
+                "Check where the file comes from.",
+            )
         columns = {n: _arrow(table[i]) for i, n in enumerate(table.column_names) if i < MAX_COLUMNS}
     except (pa.ArrowException, OSError, ValueError) as e:
         raise refuse(
@@ -231,6 +247,16 @@ def grid_of_parquet(data: bytes) -> Grid:
         rows=np.arange(2, 2 + table.num_rows),
         how=("Parquet",),
     )
+
+
+def _spelled(column: Any) -> int:
+    """Bytes of a column of texts when each row has its own copy."""
+    total = 0
+    for chunk in column.chunks:
+        if pa.types.is_string(chunk.type.value_type) or pa.types.is_large_string(chunk.type.value_type):
+            lengths = pc.cast(pc.binary_length(chunk.dictionary), pa.int64())
+            total += pc.sum(lengths.take(chunk.indices)).as_py() or 0
+    return total
 
 
 def _arrow(column: Any) -> Cells:

@@ -37,6 +37,15 @@ from rechallenge.tables.workbook import sheets_of
 
 _MOLAR = re.compile(r"(?<![A-Za-z0-9])(\d+(?:[.,]\d+)?(?:e[-+.]?\d+)?)[\s._]*(pM|nM|uM|µM|μM|mM|M)(?![A-Za-z])")
 _REPORT = "Report point table"
+_BIACORE = (
+    "Name",
+    "Sensorgram type",
+    "Step purpose",
+    "Analyte 1 Solution",
+    "Relative response (RU)",
+    "Cycle",
+    "Flow cell",
+)
 _STEPS = {"ASSOC": "association", "DISASSOC": "dissociation", "BASELINE": "baseline"}
 
 
@@ -64,7 +73,7 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
             data = content.data
             if data.lstrip()[:5] == b"<?xml" and b"<ExperimentResults" in data[:2000]:
                 out.files.append(content.record)
-                parts.append(octet(data, one.name, given, weight))
+                parts.append(_octet(data, one.name, given, weight))
             elif (kind := kind_of(data)) not in ("text", "parquet") and _REPORT in (sheets := sheets_of(data, kind)[0]):
                 out.files.append(content.record)
                 parts.append(biacore(sheets[_REPORT][0], one.name))
@@ -183,6 +192,16 @@ def side_by_side(name: str, folder: Path, given: Mapping[str, str]) -> pd.DataFr
 # Octet ----------------------------------------------------------------------------------------------------------
 
 
+def _octet(data: bytes, name: str, given: Mapping[str, str], weight: float) -> pd.DataFrame:
+    """`octet`, where damage inside a step is a fault too."""
+    try:
+        return octet(data, name, given, weight)
+    except (ValueError, IndexError, OverflowError) as e:
+        raise InputFaults(
+            [Fault("corrupt", f"the Octet file is damaged ({str(e)[:120]}).", "Export it again.")]
+        ) from None
+
+
 def octet(data: bytes, name: str, given: Mapping[str, str], weight: float) -> pd.DataFrame:
     """The base line, association and dissociation steps of one Octet sensor. Raises InputFaults."""
     if b"<!DOCTYPE" in data or b"<!ENTITY" in data:
@@ -278,6 +297,14 @@ def biacore(rows: Iterable[list[Any]], name: str) -> pd.DataFrame:
     headings = [str(h) for h in table[head]]
     frame = pd.DataFrame(table[head + 1 :], columns=pd.Index(headings))
     frame["_row"] = np.arange(head + 2, head + 2 + len(frame))
+    lacking = [h for h in _BIACORE if h not in headings]
+    if lacking:
+        message = f"the report point table has no column {', '.join(lacking)}."
+        raise InputFaults([Fault("missing-column", message, "Export it again with all columns.")])
+    if len(set(headings)) < len(headings):
+        raise InputFaults(
+            [Fault("missing-column", "a heading of the report point table is there twice.", "Export it again.")]
+        )
     dose = next((h for h in headings if h.startswith("Analyte 1 Concentration")), "")
     late = frame["Name"].astype(str).str.startswith("Analyte binding late")
     used = frame[late & (frame["Sensorgram type"] == "Reference subtracted") & (frame["Step purpose"] == "Analysis")]

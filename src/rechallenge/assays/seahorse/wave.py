@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 import zipfile
+import zlib
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,6 +30,8 @@ from rechallenge.tables.workbook import sheets_of
 RATE, NORMALISED, LAYOUT = "Rate", "Normalized Rate", "Assay Configuration"
 _HEADINGS = {"measurement": "measurement", "well": "well", "group": "group", "time": "minutes", "ocr": "ocr",
              "ecar": "ecar", "per": "per"}  # fmt: skip
+#: a plate layout takes some kilobytes
+_LAYOUT_BYTES = 32 * 2**20
 _MAIN = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 _ID = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
 
@@ -187,12 +190,12 @@ def flagged_wells(data: bytes) -> set[str]:
     try:
         with zipfile.ZipFile(BytesIO(data)) as book:
             sheet = _sheet_file(book, LAYOUT)
-            if not sheet:
+            if not sheet or book.getinfo(sheet).file_size > _LAYOUT_BYTES:
                 return set()
             fills = _fills(book)
             texts = _shared(book)
             cells = _cells(book.read(sheet), texts)
-    except (KeyError, zipfile.BadZipFile, ElementTree.ParseError):
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile, zlib.error, ElementTree.ParseError):
         return set()
     corner = next((at for at, (text, _) in cells.items() if text == "Group Layout"), None)
     legend = next((style for text, style in cells.values() if text == "Unselected Well"), None)

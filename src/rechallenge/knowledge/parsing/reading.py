@@ -19,6 +19,9 @@ from rechallenge.knowledge.errors import FormatError
 if TYPE_CHECKING:
     import pandas as pd
 
+#: a packed file may unpack to this many bytes, or to this many times its size, whichever is more
+HARMLESS, MAX_RATIO = 64 * 2**20, 200
+
 
 @contextmanager
 def content(path: Path, member: str = "") -> Iterator[IO[bytes]]:
@@ -40,18 +43,48 @@ def content(path: Path, member: str = "") -> Iterator[IO[bytes]]:
                 raise FormatError(f"{path.name} is a web page, not data. Download the data file itself.")
             if magic.startswith(b"\x1f\x8b"):
                 with gzip.GzipFile(fileobj=raw) as stream:
-                    yield stream  # type: ignore[misc]
+                    yield _bounded(stream, path)
             elif magic.startswith(b"PK\x03\x04") and not path.name.lower().endswith((".xlsx", ".xlsm")):
                 with zipfile.ZipFile(raw) as archive:
                     inside = [n for n in archive.namelist() if n.endswith(member) and not n.endswith("/")]
                     if not inside:
                         raise FormatError(f"{path.name} holds no file that ends in {member!r}.")
                     with archive.open(inside[0]) as packed:
-                        yield packed
+                        yield _bounded(packed, path)
             else:
                 yield raw
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as e:
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError) as e:
         raise FormatError(damaged) from e
+    except (OSError, RuntimeError, ValueError) as e:
+        if isinstance(e, OSError) and e.filename is not None:  # it is the disk and not the file's content
+            raise
+        raise FormatError(damaged) from e
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to unpack to far more than any published table does."""
+
+    def __init__(self, stream: Any, path: Path):
+        self._stream, self._name = stream, path.name
+        self._left = max(HARMLESS, MAX_RATIO * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._stream.read(len(buffer))
+        self._left -= len(data)
+        if self._left < 0:
+            raise FormatError(
+                f"{self._name} unpacks to more than {MAX_RATIO} times its size; it was not read further. Check where "
+                "it comes from."
+            )
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def _bounded(stream: Any, path: Path) -> IO[bytes]:
+    return io.BufferedReader(_Bounded(stream, path))
 
 
 @contextmanager
@@ -136,9 +169,17 @@ def sheets(path: Path) -> list[tuple[str, list[list[Any]]]]:
     """(name, rows of cells) of every sheet of a spreadsheet. FormatError where it cannot be read."""
     from python_calamine import CalamineError, CalamineWorkbook
 
+    from rechallenge.faults import InputFaults
+    from rechallenge.tables.xlsx import survey
+
     with path.open("rb") as stream:
         if looks_like_html(stream.read(512)):
             raise FormatError(f"{path.name} is a web page, not a spreadsheet.")
+    data = path.read_bytes()
+    try:
+        survey(data, "xls" if data.startswith(b"\xd0\xcf\x11\xe0") else "xlsx")
+    except InputFaults as e:
+        raise FormatError(f"{path.name} cannot be read as a spreadsheet: {e.faults[0].message}") from e
     try:
         book = CalamineWorkbook.from_path(str(path))
         found = [(n, book.get_sheet_by_name(n).to_python(skip_empty_area=False)) for n in book.sheet_names]
@@ -172,7 +213,7 @@ def is_spreadsheet(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return any(n.startswith("xl/") for n in archive.namelist())
-    except zipfile.BadZipFile as e:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as e:
         raise FormatError(f"{path.name} ends too early or is damaged.") from e
 
 

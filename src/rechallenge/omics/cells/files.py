@@ -12,6 +12,7 @@ import csv
 import gzip
 import hashlib
 import re
+import zlib
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,6 +34,8 @@ TRIPLE = {
     "barcodes": re.compile(r"^(.*)barcodes\.tsv(?:\.gz)?$", re.I),
     "features": re.compile(r"^(.*)(?:features|genes)\.tsv(?:\.gz)?$", re.I),
 }
+#: characters of the longest line that is read
+LINE = 2**28
 #: genes that nearly every human or mouse data set has: they tell rows of genes from rows of cells
 _COMMON = {"ACTB", "GAPDH", "MALAT1", "B2M", "EEF1A1", "TMSB4X", "RPLP0", "RPL13", "FTH1", "FTL", "TPT1", "RPS2"}
 
@@ -105,18 +108,36 @@ def _open_text(path: Path) -> Any:
     return gzip.open(path, "rt", encoding="utf-8-sig") if packed else path.open(encoding="utf-8-sig")
 
 
+def _bounded(f: Any) -> Iterator[str]:
+    """The lines of a text; ValueError for one that no table has, before it fills the memory."""
+    while line := f.readline(LINE):
+        if len(line) == LINE:
+            raise ValueError(f"a line of more than {LINE // 2**20} MB")
+        yield line
+
+
 def _triple(path: Path) -> tuple[sparse.csr_array, list[str], list[str]]:
-    from scipy.io import mmread
+    from scipy.io import mminfo, mmread
 
     _, barcodes, features = members(path)
-    with _open_text(barcodes) as f:
-        cells = [line.split("\t")[0].strip() for line in f if line.strip()]
-    with _open_text(features) as f:
-        rows = [line.rstrip("\n").split("\t") for line in f if line.strip()]
+    try:
+        with _open_text(barcodes) as f:
+            cells = [line.split("\t")[0].strip() for line in _bounded(f) if line.strip()]
+        with _open_text(features) as f:
+            rows = [line.rstrip("\n").split("\t") for line in _bounded(f) if line.strip()]
+    except (ValueError, EOFError, OSError, zlib.error) as e:
+        raise refuse("damaged", f"the names beside the matrix cannot be read ({str(e)[:120]}).",
+                     "Copy or download barcodes and features again.") from None  # fmt: skip
     genes = [r[1] if len(r) > 1 and r[1] else r[0] for r in rows]
     try:
+        tall, wide, entries, form = mminfo(path)[:4]
+        # room is made for what the heading declares: an entry takes 4 bytes at least, packed a thousandth of that
+        if {tall, wide} != {len(genes), len(cells)} or entries > 300 * path.stat().st_size or form != "coordinate":
+            raise refuse("damaged", f"the matrix declares {tall} x {wide} with {entries:,} values ({form}), but there "
+                         f"are {len(genes)} genes and {len(cells)} barcodes.",
+                         "Take the three files from one folder.")  # fmt: skip
         read = mmread(path)
-    except (ValueError, OSError, OverflowError) as e:
+    except (ValueError, OSError, EOFError, OverflowError, MemoryError, zlib.error) as e:
         raise refuse("damaged", f"the matrix cannot be read ({str(e)[:120]}).", "Copy or download it again.") from None
     if not sparse.issparse(read) or read.shape not in ((len(genes), len(cells)), (len(cells), len(genes))):
         raise refuse("damaged", f"the matrix is {' x '.join(map(str, read.shape))}, but there are {len(genes)} "
@@ -136,7 +157,7 @@ def _text(path: Path) -> tuple[sparse.csr_array, list[str], list[str]]:
     """A text of genes x cells (or cells x genes, told by the names), read some rows at a time."""
     try:
         with _open_text(path) as f:
-            first, second = f.readline(), f.readline()
+            first, second = f.readline(LINE), f.readline(LINE)
             mark = max("\t,;", key=second.count)
             head, body = (next(csv.reader([line], delimiter=mark)) for line in (first, second))
             if len(body) < 3 or len(head) not in (len(body), len(body) - 1):
@@ -144,7 +165,7 @@ def _text(path: Path) -> tuple[sparse.csr_array, list[str], list[str]]:
                              "cells, the first column the genes.")  # fmt: skip
             columns = [h.strip() for h in head[-(len(body) - 1) :]]
             table, names = _lines(f, second, mark, len(columns))
-    except (ValueError, UnicodeDecodeError, EOFError, OSError, csv.Error, StopIteration) as e:
+    except (ValueError, EOFError, OSError, csv.Error, StopIteration, zlib.error) as e:
         raise refuse("not-cells", f"the file cannot be read as a table of genes and cells ({str(e).strip()[:160]}).",
                      "Every cell of the table but the names has to be a number.") from None  # fmt: skip
     if _genelike(columns) > _genelike(names):
@@ -156,7 +177,7 @@ def _lines(f: Any, second: str, mark: str, n: int) -> tuple[sparse.csr_array, li
     """Rows of numbers below a heading. Nearly all cells are a lone 0, so only the others are turned into numbers."""
     names: list[str] = []
     values, where, at = array("f"), array("i"), array("q", [0])
-    for line in chain([second], f):
+    for line in chain([second], _bounded(f)):
         text = line.rstrip("\r\n")
         if not text:
             continue

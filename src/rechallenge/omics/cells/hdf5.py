@@ -13,6 +13,8 @@ from scipy import sparse
 from rechallenge.faults import InputFaults
 from rechallenge.omics.cells.matrices import ENSEMBL, Held, Ints, Matrix, kept_or, refuse, whole
 
+#: bytes that a dataset may unpack to whatever it takes in the file, and for each byte in the file beyond that
+HARMLESS, PACKED = 2**28, 5000
 _SYMBOLS = ("feature_name", "gene_symbols", "gene_symbol", "gene_names", "gene_name", "symbol", "symbols", "genename")
 
 
@@ -20,6 +22,8 @@ def _item(group: Any, name: str) -> Any:
     """A member of a group that lies in the same file. KeyError where there is none."""
     import h5py
 
+    if not isinstance(group, h5py.Group):
+        raise _misshapen(name)
     link = group.get(name, getlink=True)
     if link is None:
         raise KeyError(name)
@@ -27,7 +31,20 @@ def _item(group: Any, name: str) -> Any:
     if one is None or (isinstance(one, h5py.Dataset) and (one.external or one.is_virtual)):
         raise refuse("linked-data", f"{name} is a link that may lead to another file; such data are not read.",
                      "Write the data into one file: adata.write_h5ad(...).")  # fmt: skip
+    # what was never written takes no room in the file, but all of it in memory
+    if isinstance(one, h5py.Dataset) and one.nbytes > max(HARMLESS, PACKED * one.id.get_storage_size()):
+        raise refuse("too-large", f"{name} declares {one.size:,} values, far more than the file holds.",
+                     "Check where the file comes from, and write or download it again.")  # fmt: skip
     return one
+
+
+def _list(data: Any, name: str) -> Any:
+    """A dataset of one dimension. InputFaults for anything else."""
+    import h5py
+
+    if not isinstance(data, h5py.Dataset) or data.ndim != 1:
+        raise _misshapen(name)
+    return data
 
 
 def _texts(data: Any, name: str) -> list[str]:
@@ -36,15 +53,19 @@ def _texts(data: Any, name: str) -> list[str]:
 
     if isinstance(data, h5py.Group):
         if "codes" in data and "categories" in data:
-            codes = np.asarray(_item(data, "codes")[:], dtype=np.int64)
+            codes = np.asarray(_list(_item(data, "codes"), name)[:], dtype=np.int64)
             labels = np.array([*_texts(_item(data, "categories"), name), ""], dtype=object)
             return [str(v) for v in labels[np.where((codes < 0) | (codes >= len(labels) - 1), len(labels) - 1, codes)]]
         if "values" in data:
             values = np.array(_texts(_item(data, "values"), name), dtype=object)
             if "mask" in data:
-                values[np.asarray(_item(data, "mask")[:], dtype=bool)] = ""
+                mask = np.asarray(_list(_item(data, "mask"), name)[:], dtype=bool)
+                if len(mask) != len(values):
+                    raise _misshapen(name)
+                values[mask] = ""
             return [str(v) for v in values]
         raise refuse("not-cells", f"the column {name} has a form that is not read.", "Write it as text or numbers.")
+    _list(data, name)
     if h5py.check_string_dtype(data.dtype) is not None:
         return [v.decode("utf-8", "replace") if isinstance(v, bytes) else str(v) for v in data[:]]
     if data.dtype.kind in "biuf":
@@ -65,15 +86,31 @@ def _index(frame: Any, name: str) -> list[str]:
 
 
 def matrix(file: Any, layer: str, digest: str) -> Matrix:
+    """The matrix of an open file. Raises InputFaults (without file) for what is neither AnnData nor 10x, or damaged."""
+    try:
+        return _matrix(file, layer, digest)
+    except (ValueError, TypeError, IndexError, AttributeError, OverflowError) as e:
+        raise refuse("damaged", f"the file is damaged ({str(e).strip()[:160]}).", "Write or download it again.") from e
+
+
+def _matrix(file: Any, layer: str, digest: str) -> Matrix:
     if "obs" in file and "var" in file:
         return _anndata(file, layer, digest)
-    if "matrix" in file and "barcodes" in file["matrix"]:
+    if "matrix" in file and _has(file, "matrix", "barcodes"):
         return _tenx(_item(file, "matrix"))
-    groups = [k for k in file if "barcodes" in file[k]]
+    groups = [k for k in file if _has(file, k, "barcodes")]
     if len(groups) == 1:
         return _tenx(_item(file, groups[0]))
     raise refuse("not-cells", "the file is HDF5, but neither AnnData nor a 10x matrix.",
                  "Give .h5ad, or filtered_feature_bc_matrix.h5.")  # fmt: skip
+
+
+def _has(file: Any, group: str, name: str) -> bool:
+    """Whether a group of this very file has a member; no link is followed."""
+    import h5py
+
+    here = isinstance(file.get(group, getlink=True), h5py.HardLink)
+    return here and isinstance(file[group], h5py.Group) and name in file[group]
 
 
 def _anndata(file: Any, layer: str, digest: str) -> Matrix:
@@ -130,7 +167,7 @@ def _stored(data: Any, cells: list[str], genes: list[str], obs: pd.DataFrame, la
             raise _misshapen(layer)
         return _Dense(data, genes, cells, obs, layer)
     form = str(data.attrs.get("encoding-type", data.attrs.get("h5sparse_format", "")))
-    parts = tuple(_item(data, k) for k in ("data", "indices", "indptr"))
+    parts = tuple(_list(_item(data, k), layer) for k in ("data", "indices", "indptr"))
     if "csc" in form:
         turned = kept_or(name, lambda: _columns(parts, shape, layer), [], [])
         return Held(turned.matrix, genes, cells, obs, layer)
@@ -215,5 +252,5 @@ def _tenx(group: Any) -> Matrix:
             keep = None if keep.all() else keep
     else:
         genes = _texts(_item(group, "gene_names"), "gene_names")
-    parts = _sound(tuple(_item(group, k) for k in ("data", "indices", "indptr")), len(cells), "matrix")
+    parts = _sound(tuple(_list(_item(group, k), "matrix") for k in ("data", "indices", "indptr")), len(cells), "matrix")
     return _Rows(*parts, genes, cells, pd.DataFrame(index=range(len(cells))), "matrix", keep)
