@@ -117,8 +117,8 @@ def _methods(
     }.get(str(e0), f"the response without drug fixed at {e0}")
     fitted = f" with {robust.capitalize()} weights" if robust else ""
     held = {
-        "bootstrap": f"are percentiles of {n_boot:,} resamples of whole biological replicates (all different ones where "
-        "these are fewer)",
+        "bootstrap": f"are percentiles of {n_boot:,} resamples of whole biological replicates (all different ones "
+        "where these are fewer)",
         "delta": "follow from the full gradient of log IC50 and the residual variance",
         "replicate": "follow from the full gradient of log IC50 and the variance between biological replicates",
         "profile": "are those of the profile likelihood",
@@ -131,8 +131,9 @@ def _methods(
     return (
         f"Curves of viability over dose were fitted by least squares{fitted} with the {form} log-logistic function "
         f"(doi:10.1371/journal.pone.0146021), {start}. IC50 is absolute (viability {level:g}), EC50 relative. "
-        f"Intervals ({100 * confidence:g} %) {held}. An IC50 outside the tested doses is given as a bound, and not at all "
-        "where viability rises with dose. A flat line was tested by F. The drug sensitivity score follows doi:10.1038/srep05193."
+        f"Intervals ({100 * confidence:g} %) {held}. An IC50 outside the tested doses is given as a bound, and not at "
+        "all where viability rises with dose. A flat line was tested by F. The drug sensitivity score follows "
+        "doi:10.1038/srep05193."
         + (
             " Growth-rate metrics follow doi:10.1038/nmeth.3853."
             if len(curves) and (curves["gr_max"].notna()).any()
