@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,9 +81,21 @@ def _spill(path: Path, folder: Path, counted: Counted) -> list[Path]:
     return [files[i] for i in sorted(writers)]
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What a file that cannot be read raises, as a sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise _fault(path, "there is no such file.", "Check the path.") from None
+    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
+        raise _fault(path, f"it cannot be read as a table ({str(e).splitlines()[0]}).", "Save it again.") from None
+
+
 def _number_of_files(path: Path) -> int:
     """By the rows that the file says it holds, or at 60 bytes a row."""
-    rows = pq.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size // 60
+    with _readable(path):
+        rows = pq.ParquetFile(path).metadata.num_rows if path.suffix == ".parquet" else path.stat().st_size // 60
     return min(MOST_FILES, rows // SPILL_ROWS + 1)
 
 
@@ -136,23 +148,19 @@ def _batches(path: Path, counted: Counted) -> Iterator[pd.DataFrame]:
 
 def _raw(path: Path) -> Iterator[pd.DataFrame]:
     name = path.name.removesuffix(".gz")
-    try:
+    if path.suffix != ".parquet" and not name.endswith((".csv", ".tsv", ".txt")):
+        raise _fault(path, "only .csv, .tsv and .parquet (or .csv.gz, .tsv.gz) are read here.", "Save it as one.")
+    with _readable(path):
         if path.suffix == ".parquet":
             source = pq.ParquetFile(path)
             wanted = {*TEXTS, *NUMBERS, "signal", *ALSO}
             for batch in source.iter_batches(BATCH, columns=[c for c in source.schema_arrow.names if c in wanted]):
                 yield batch.to_pandas()
-        elif name.endswith((".csv", ".tsv", ".txt")):
-            tab = not name.endswith(".csv")
-            yield from pd.read_csv(
-                path, sep="\t" if tab else ",", dtype=str, chunksize=BATCH, keep_default_na=False, encoding="utf-8-sig"
-            )
-        else:
-            raise _fault(path, "only .csv, .tsv and .parquet (or .csv.gz, .tsv.gz) are read here.", "Save it as one.")
-    except FileNotFoundError:
-        raise _fault(path, "there is no such file.", "Check the path.") from None
-    except (pa.ArrowInvalid, pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as e:
-        raise _fault(path, f"it cannot be read as a table ({str(e).splitlines()[0]}).", "Save it again.") from None
+            return
+        separator = "," if name.endswith(".csv") else "\t"
+        yield from pd.read_csv(
+            path, sep=separator, dtype=str, chunksize=BATCH, keep_default_na=False, encoding="utf-8-sig"
+        )
 
 
 def _complete(path: Path, columns: list[str]) -> None:
