@@ -267,6 +267,7 @@ def test_a_folder_without_studies_is_a_sentence(tmp_path: Path) -> None:
         bulk.run_library(tmp_path)
 
 
+@pytest.mark.slow
 def test_studies_run_alone_and_one_table_says_how_they_ended(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
