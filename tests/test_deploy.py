@@ -78,3 +78,48 @@ def test_the_script_for_slurm_runs_a_study(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-2000:]
     assert (study / "results" / "report.html").exists()
     assert not list(tmp_path.glob("rechallenge.*")), "the workers' folder is removed"
+
+
+def test_the_settings_for_jobqueue_are_one_worker_a_job_that_leaves_before_it_is_ended() -> None:
+    slurm = yaml.safe_load((DEPLOY / "jobqueue.yaml").read_text("utf-8"))["jobqueue"]["slurm"]
+    assert (slurm["cores"], slurm["processes"]) == (1, 1)
+    hours, minutes, _ = map(int, slurm["walltime"].split(":"))
+    arguments = slurm["worker-extra-args"]
+    lifetime = int(arguments[arguments.index("--lifetime") + 1].removesuffix("m"))
+    assert lifetime + int(arguments[arguments.index("--lifetime-stagger") + 1].removesuffix("m")) < 60 * hours + minutes
+    assert {line.split()[1].split("=")[0] for line in slurm["job-script-prologue"]} >= {"OMP_NUM_THREADS"}
+
+
+@pytest.mark.slow
+def test_jobqueue_writes_the_job_that_the_settings_ask_for() -> None:
+    pytest.importorskip("dask_jobqueue")
+    script = DEPLOY / "slurm_jobqueue.py"
+    done = subprocess.run([sys.executable, str(script), "--show"], capture_output=True, text=True, check=True)
+    assert "#SBATCH --cpus-per-task=1" in done.stdout and "#SBATCH -t 04:00:00" in done.stdout
+    assert "export OMP_NUM_THREADS=1" in done.stdout and "--nthreads 1" in done.stdout
+
+
+@pytest.mark.slow
+def test_jobqueue_runs_a_screen(tmp_path: Path) -> None:
+    """With stand-ins for `sbatch` and `scancel` that start and stop the job's script here."""
+    pytest.importorskip("dask_jobqueue")
+    bin_ = tmp_path / "bin"
+    bin_.mkdir()
+    (bin_ / "sbatch").write_text(
+        '#!/usr/bin/env bash\ncp "${@: -1}" "$JOBS/job.sh"\nsetsid bash "$JOBS/job.sh" >"$JOBS/log" 2>&1 &\n'
+        'echo "Submitted batch job $!"\n'
+    )
+    (bin_ / "scancel").write_text('#!/usr/bin/env bash\nkill -- "-$1"\n')
+    for program in bin_.iterdir():
+        program.chmod(0o755)
+    table = tmp_path / "screen.csv"
+    doses = "".join(f"A,D,{d},{r},{1 / (1 + d * (1 + r / 9)):.3f}\n" for d in (0.1, 0.3, 1, 3, 9) for r in (1, 2, 3))
+    table.write_text("model,drug,dose_um,replicate,viability\n" + doses)
+    call = [str(DEPLOY / "slurm_jobqueue.py"), "--workers", "1", "curves", str(table), "--out", str(tmp_path / "out")]
+    settings = os.environ | {"PATH": f"{bin_}{os.pathsep}{os.environ['PATH']}", "JOBS": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, *call], env=settings, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "1 curves of 15 rows in 1 parts (1 computed" in done.stdout
+    assert "#SBATCH -J rechallenge" in (tmp_path / "job.sh").read_text()

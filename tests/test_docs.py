@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "tutorials").glob("*.md")])
-COMMANDS = {"demo", "new", "check", "run", "explain", "surface", "list", "contract", "knowledge"}
+COMMANDS = {"demo", "new", "check", "run", "explain", "surface", "list", "contract", "knowledge", "library", "curves"}
 
 
 def blocks(text: str, language: str) -> list[str]:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
@@ -296,3 +297,37 @@ def test_an_address_that_is_none_is_refused_at_once(address: str) -> None:
         return
     with pytest.raises(RechallengeError, match="is no address of a Dask scheduler"):
         workers.make(1, address)
+
+
+@pytest.mark.slow
+def test_a_local_cluster_whose_worker_is_killed_at_work_gives_the_same_bytes(toy: Toy, tmp_path: Path) -> None:
+    """The worker that dies has a part in its hands: that part is begun twice, all others once."""
+    distributed = pytest.importorskip("distributed")
+    toy.options(totals={"wait": 2})
+    one = written(run(toy, out=tmp_path / "one"))
+    parts = {"totals:g0,g1", "totals:g2,g3", "totals:g4"}
+    assert parts < set(toy.calls())
+    killed: list[int] = []
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, local_directory=tmp_path
+    ) as cluster:
+
+        def kill() -> None:
+            """Once two parts have begun, kill the worker that holds one of them."""
+            with distributed.Client(cluster.scheduler_address, set_as_default=False) as client:
+                pids = client.run(os.getpid)
+                until(lambda: sum(c in parts for c in logged(toy)) >= 2, "two parts at work")
+                busy = next(address for address, tasks in client.processing().items() if tasks)
+                os.kill(pids[busy], signal.SIGKILL)
+                killed.append(pids[busy])
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        record = run(toy, out=tmp_path / "dask", dask=cluster.scheduler_address)
+        killer.join(timeout=60)
+    assert len(killed) == 1
+    assert not record.failed
+    assert written(record) == one
+    began = [c for c in toy.calls() if c in parts]
+    assert set(began) == parts
+    assert len(began) == len(parts) + 1

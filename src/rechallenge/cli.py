@@ -140,6 +140,72 @@ def run(
 
 
 @app.command()
+def library(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder that the studies' folders lie in.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="OUT", help="Results go to OUT/STUDY; by default into each study.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, metavar="N", help="Studies at a time.")] = 1,
+    dask: DaskAddress = None,
+) -> None:
+    """Bring every study in a folder up to date, each alone, and write one table of how they ended."""
+    from rechallenge.bulk import run_library
+    from rechallenge.progress import Bar
+
+    with Bar() as bar:
+        made = run_library(folder, out, jobs=jobs, dask=dask, progress=bar)
+    counts = made.table["state"].value_counts()
+    typer.echo(
+        f"{len(made.table)} studies: {', '.join(f'{n} {s}' for s, n in counts.items())}, in {made.seconds:.1f} s."
+    )
+    for row in made.unwell.itertuples():
+        typer.echo(f"  {row.state}: {row.study}: {row.reason}", err=True)
+    typer.echo(f"Summary: {made.summary}")
+    if len(made.unwell):
+        raise typer.Exit(1)
+
+
+@app.command()
+def curves(
+    table: Annotated[
+        Path, typer.Argument(metavar="TABLE", help="Viabilities, a row per well: .csv, .tsv or .parquet, of any size.")
+    ],
+    out: Annotated[Path, typer.Option("--out", metavar="OUT", help="Folder for the results.")],
+    jobs: Jobs = 1,
+    dask: DaskAddress = None,
+    memory: Annotated[str, typer.Option("--memory", metavar="SIZE", help="What a worker may use, e.g. 2GB.")] = "2GB",
+    bootstraps: Annotated[
+        int,
+        typer.Option("--bootstraps", min=0, metavar="N", help="Intervals from N resamples; 0: by inversion (better)."),
+    ] = 0,
+    csv: Annotated[bool, typer.Option("--csv", help="Write curves.csv beside curves.parquet.")] = False,
+) -> None:
+    """Fit every curve of a large screen over workers of bounded memory; one row per curve."""
+    from rechallenge.bulk import fit_table
+    from rechallenge.outputs import csv_bytes
+    from rechallenge.progress import Bar
+    from rechallenge.store import write_atomic
+
+    with Bar() as bar:
+        made = fit_table(table, out, jobs=jobs, dask=dask, memory=memory, bootstraps=bootstraps, progress=bar)
+    typer.echo(
+        f"{made.n_curves:,} curves of {made.rows:,} rows in {made.n_parts} parts ({made.computed} computed, "
+        f"{made.n_parts - made.computed - made.failed} up to date, {made.failed} failed), in {made.seconds:.1f} s."
+    )
+    if made.empty:
+        typer.echo(f"  {made.empty:,} rows have no dose or no viability and were not used.")
+    if len(made.left_out):
+        typer.echo(f"  {len(made.left_out):,} curves have no result: {made.out / 'left_out.csv'}")
+    if made.peak:
+        typer.echo(f"  memory of a worker at its peak: {made.peak / 1e9:.2f} GB of {made.budget / 1e9:.2f} GB")
+    if csv:
+        write_atomic(made.out / "curves.csv", csv_bytes(made.curves))
+    typer.echo(f"Curves: {made.out / ('curves.csv' if csv else 'curves.parquet')}")
+    if made.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def explain(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="Results folder of a run.")],
     name: Annotated[str, typer.Argument(metavar="NAME", help="A gene, a drug or a pair.")],

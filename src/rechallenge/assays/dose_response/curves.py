@@ -99,7 +99,15 @@ def finish_curves(curves: pd.DataFrame) -> pd.DataFrame:
 
 
 def _methods(
-    curves: pd.DataFrame, level: float, model: str, e0: str | float, robust: str, confidence: float, **_: Any
+    curves: pd.DataFrame,
+    level: float,
+    model: str,
+    e0: str | float,
+    robust: str,
+    interval: str,
+    confidence: float,
+    n_boot: int,
+    **_: Any,
 ) -> str:
     form = {"4p": "four-parameter", "3p": "three-parameter (lower asymptote 0)", "2p": "two-parameter"}[model]
     start = {
@@ -108,13 +116,24 @@ def _methods(
         "free": "the response without drug free",
     }.get(str(e0), f"the response without drug fixed at {e0}")
     fitted = f" with {robust.capitalize()} weights" if robust else ""
+    held = {
+        "bootstrap": f"are percentiles of {n_boot:,} resamples of whole biological replicates (all different ones "
+        "where these are fewer)",
+        "delta": "follow from the full gradient of log IC50 and the residual variance",
+        "replicate": "follow from the full gradient of log IC50 and the variance between biological replicates",
+        "profile": "are those of the profile likelihood",
+    }.get(
+        interval,
+        f"hold the doses whose fitted response does not differ from {level:g} "
+        "(doi:10.1111/j.2517-6161.1954.tb00159.x), with the variance between biological replicates where there are two "
+        "or more",
+    )
     return (
         f"Curves of viability over dose were fitted by least squares{fitted} with the {form} log-logistic function "
         f"(doi:10.1371/journal.pone.0146021), {start}. IC50 is absolute (viability {level:g}), EC50 relative. "
-        f"Intervals ({100 * confidence:g} %) hold the doses whose fitted response does not differ from {level:g} "
-        "(doi:10.1111/j.2517-6161.1954.tb00159.x), with the variance between biological replicates where there are two "
-        "or more. An IC50 outside the tested doses is given as a bound, and not at all where viability rises with "
-        "dose. A flat line was tested by F. The drug sensitivity score follows doi:10.1038/srep05193."
+        f"Intervals ({100 * confidence:g} %) {held}. An IC50 outside the tested doses is given as a bound, and not at "
+        "all where viability rises with dose. A flat line was tested by F. The drug sensitivity score follows "
+        "doi:10.1038/srep05193."
         + (
             " Growth-rate metrics follow doi:10.1038/nmeth.3853."
             if len(curves) and (curves["gr_max"].notna()).any()
@@ -151,6 +170,7 @@ def curves(
     robust: Robust = "",
     interval: str = "auto",
     confidence: float = 0.95,
+    n_boot: int = 1000,
     slope_low: float = 0.1,
     slope_high: float = 10.0,
     einf_low: float = 0.0,
@@ -165,8 +185,8 @@ def curves(
     `level`: viability at which the absolute IC50 is read. `model`: "4p", "3p" (Einf 0) or "2p" (E0 1, Einf 0); a
     curve with too few doses falls back and says so. `e0`: "auto" (see `start_level`), "free", or a number. `robust`:
     "tukey" or "huber" for wells that went wrong. `interval`, `confidence`: method and level of the intervals (see
-    `rechallenge.stats.hill.ic50_interval`). `flat_alpha`: level of the F test against a flat line. Slopes and Einf
-    stay between their bounds.
+    `rechallenge.stats.hill.ic50_interval`); `n_boot`: resamples of the interval "bootstrap". `flat_alpha`: level of the
+    F test against a flat line. Slopes and Einf stay between their bounds.
 
     Doses in µM. `ic50_um` is NaN unless `status` is "estimated"; where it is "censored", `ic50_bound` says on which
     side of `ic50_bound_um` (the highest or lowest dose) it lies and the open limit is inf or 0. A response that rises

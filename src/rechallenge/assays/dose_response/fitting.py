@@ -223,7 +223,9 @@ def batch_table(fits: Any, plain: Any, model: str, labels: list[str], chosen: di
     from rechallenge.stats.hill.intervals import locate
 
     level, confidence = chosen["level"], chosen["confidence"]
-    absolute = ic50_interval(fits, level, method=chosen["interval"], confidence=confidence, seed=chosen["seed"])
+    absolute = ic50_interval(
+        fits, level, method=chosen["interval"], confidence=confidence, n_boot=chosen["n_boot"], seed=chosen["seed"]
+    )
     relative = ec50_interval(fits, 0.5, confidence=confidence)
     at, influence = locate(fits, level, scale=0)
     lack, hook = lack_of_fit(plain), hook_flag(plain)

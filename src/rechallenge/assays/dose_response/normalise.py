@@ -29,7 +29,8 @@ RESPONSE_COLUMNS = (
     "source_table",
     "source_rows",
 )
-_ALSO = {
+#: other names of columns, as tables from outside have them
+ALSO = {
     "dose": "dose_um",
     "concentration": "dose_um",
     "cell_line": "model",
@@ -60,7 +61,7 @@ def wells(viability: pd.DataFrame | None, plates: pd.DataFrame | None = None) ->
 
 
 def _tidy(table: pd.DataFrame) -> pd.DataFrame:
-    given = table.rename(columns={k: v for k, v in _ALSO.items() if k in table.columns and v not in table.columns})
+    given = table.rename(columns={k: v for k, v in ALSO.items() if k in table.columns and v not in table.columns})
     missing = [c for c in ("model", "drug", "dose_um") if c not in given.columns]
     if missing or not {"viability", "signal"} & set(given.columns):
         lacking = missing + ([] if {"viability", "signal"} & set(given.columns) else ["viability (or signal)"])
