@@ -4,12 +4,17 @@
 #   make test-all  the slow checks too
 #   make bench     speed and accuracy beside peers, one table
 #   make docs      the documentation as a site in site/
+#   make examples  the studies of examples/, and what the program says of them
+#   make licences  what the dependencies are licensed under
+#   make release-check   whether wheel and sdist install and run (PYTHONS="python3.11 python3.13")
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all bench docs lint lock clean
+PYTHONS ?= $(BIN)/python
+
+.PHONY: demo test test-all bench docs examples licences release-check lint lock clean
 
 # Two levels of one environment: what running needs, and what developing needs beside it.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -53,6 +58,16 @@ bench: .venv-peers/.done
 docs: $(VENV)/.dev
 	$(BIN)/python docs/generate.py
 	$(BIN)/sphinx-build --fail-on-warning --keep-going -q -b html docs site
+
+examples: $(VENV)/.run
+	$(BIN)/python examples/make.py --answers
+
+licences: $(VENV)/.run
+	$(BIN)/python tools/licences.py
+
+# New environments for every Python named; they and what is built lie in build/release.
+release-check: $(VENV)/.run
+	$(BIN)/python tools/release_check.py $(foreach p,$(PYTHONS),--python $(p))
 
 # Versions and hashes, and no registry's address. Needs uv.
 lock:
