@@ -34,7 +34,7 @@ def write(name: str, folder: Path) -> Path:
     size = None
     if name in studies.SIZES:
         size = replace(studies.SIZES[name]["small"], genes=GENES, proteins=PROTEINS, patients=PATIENTS)
-    studies.write(name, folder, seed=SEED, size=size or "small")
+    studies.write(name, folder, seed=SEED, size=size or "full")  # the fourth is small as it is
     for path in sorted(folder.glob("cohort_*.csv")):
         save(path, pd.read_csv(path).round(2))
     if (folder / "planted.csv").is_file() and name in studies.SIZES:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # what type checkers and editors see; the names are loaded on
     from rechallenge import simulate
     from rechallenge.assays import dose_response
     from rechallenge.faults import InputFaults, RechallengeError
-    from rechallenge.pipeline import run
+    from rechallenge.pipeline.run import run
     from rechallenge.study import Study
     from rechallenge.tables import read as read_table
 

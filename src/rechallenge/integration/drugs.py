@@ -311,8 +311,8 @@ REACHED = {
 
 def _summary(row: dict[str, Any]) -> str:
     """The finding with its properties, in sentences."""
-    text = row["finding"]
-    if row["finding"] == LEAD:
+    text = str(row["finding"])
+    if text == LEAD:
         text = f"a lead ({row['best_level'].replace('_', ' ')} only, or not tested)" if row["best_level"] else "a lead"
     sides = (("for it", row["streams_for"]), ("against it", row["streams_against"]))
     streams = [f"{side}: {names.replace('; ', ', ').replace('_', ' ')}" for side, names in sides if names]
