@@ -28,6 +28,8 @@ WANTED = (
 )  # fmt: skip
 #: endings that have no place in a release
 ODD = (".pyc", ".so", ".DS_Store", ".swp", ".orig", ".rej", ".h5ad", ".log")
+#: whether installing writes byte code, which every import would write otherwise
+BYTE_CODE = True
 #: warnings of every import: ours are faults, those of others are listed
 IMPORTS = """
 import importlib, json, pathlib, pkgutil, warnings
@@ -89,7 +91,8 @@ def build(work: Path) -> tuple[Path, Path]:
 
 
 def pip(python: Path, *what: str | Path) -> None:
-    run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *what])
+    compiled = () if BYTE_CODE else ("--no-compile",)
+    run([python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet", *compiled, *what])
 
 
 def contents(wheel: Path, sdist: Path) -> list[str]:
@@ -123,7 +126,7 @@ def installs(python: str, work: Path, wheel: Path, sdist: Path, study: str) -> N
     said = run([command, "--version"]).strip()
     run([mine, "-W", "error", "-c", "import rechallenge"])
     imports = json.loads(run([mine, "-c", IMPORTS]).splitlines()[-1])
-    print(f"Python {version}: {said}; {imports['modules']} modules import; {size:.0f} MB installed")
+    print(f"Python {version}: {said}; {imports['modules']} modules import; {size:.0f} MB installed", flush=True)
     for category, message, where in imports["others"]:
         print(f"  not ours: {category} in {where}: {message}")
     if imports["ours"]:
@@ -150,7 +153,10 @@ def main() -> None:
     ask.add_argument("--python", action="append", metavar="COMMAND", help="a Python to try; may be repeated")
     ask.add_argument("--work", type=Path, default=ROOT / "build" / "release", help="where everything is made")
     ask.add_argument("--study", default="celastrol", help="the small study to run; '' for none")
+    ask.add_argument("--no-byte-code", action="store_true", help="install faster; sizes are without byte code")
     given = ask.parse_args()
+    global BYTE_CODE
+    BYTE_CODE = not given.no_byte_code
     given.work.mkdir(parents=True, exist_ok=True)
     wheel, sdist = build(given.work)
     if said := contents(wheel, sdist):

@@ -321,5 +321,5 @@ def _summary(row: dict[str, Any]) -> str:
     said = [words.get(row[name], f"{name}: {row[name]}") for name, words in SAID.items()]
     text += f". {said[0][0].upper()}{'; '.join(said)[1:]}."
     if row["dose_um"] == row["dose_um"]:
-        text += f" Lowest effective dose, {row['dose_um']:g} µM: {REACHED[row['achievable']]}."
-    return text
+        return text + f" Lowest effective dose, {row['dose_um']:g} µM: {REACHED[row['achievable']]}."
+    return text + " Whether patients reach an effective dose is unknown."
