@@ -5,12 +5,17 @@
 #   make bench     speed and accuracy beside peers, one table
 #   make docs      the documentation as a site in site/
 #   make validation  oracles, nulls and coverage, written to docs/reference/validation.md
+#   make examples  the studies of examples/, and what the program says of them
+#   make licences  what the dependencies are licensed under
+#   make release-check   whether wheel and sdist install and run (PYTHONS="python3.11 python3.13")
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: demo test test-all bench docs validation lint lock clean
+PYTHONS ?= $(BIN)/python
+
+.PHONY: demo test test-all bench docs validation examples licences release-check lint lock clean
 
 # Two levels of one environment: what running needs, and what developing needs beside it.
 $(VENV)/.run: requirements.lock pyproject.toml
@@ -57,6 +62,16 @@ docs: $(VENV)/.dev
 
 validation: $(VENV)/.dev
 	$(BIN)/python -m benchmarks.validation
+
+examples: $(VENV)/.run
+	$(BIN)/python examples/make.py --answers
+
+licences: $(VENV)/.run
+	$(BIN)/python tools/licences.py
+
+# New environments for every Python named; they and what is built lie in build/release.
+release-check: $(VENV)/.run
+	$(BIN)/python tools/release_check.py $(foreach p,$(PYTHONS),--python $(p))
 
 # Versions and hashes, and no registry's address. Needs uv.
 lock:

@@ -12,7 +12,15 @@ Everything is loaded on first use, so importing the package costs next to nothin
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers and editors see; the names are loaded on first use all the same
+    from rechallenge import simulate
+    from rechallenge.assays import dose_response
+    from rechallenge.faults import InputFaults, RechallengeError
+    from rechallenge.pipeline.run import run
+    from rechallenge.study import Study
+    from rechallenge.tables import read as read_table
 
 __version__ = "0.1.0"
 
@@ -26,7 +34,9 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "InputFaults": ("rechallenge.faults", "InputFaults"),
     "RechallengeError": ("rechallenge.faults", "RechallengeError"),
 }
-__all__ = ["__version__", *sorted(_LAZY)]
+__all__ = [
+    "InputFaults", "RechallengeError", "Study", "__version__", "dose_response", "read_table", "run", "simulate",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -56,21 +56,13 @@ COLUMNS = (
 
 @analysis(
     title="Chains from drug to patient",
-<<<<<<< HEAD
     methods="Chains were built for the first {most} candidates from claims and curated edges, at most two steps "
     "upstream; the strength of a chain is that of its weakest measured link (z of its surest claim; in patients of all "
     "cohorts together, Stouffer), and curated or inferred links do not add to it. What a regulator or drug does was "
     "read with its sign.",
-=======
-    methods="Chains were built for the first {most} candidates from claims and curated edges; the strength of a chain "
-    "is that of its weakest measured link (z of its surest claim), and curated or inferred links do not add to it.",
     formula=("No formula: links of one candidate with their claims; strength = the smallest z of its measured links"),
     oracle="No outside reference: planted chains of four designs (tests/integration/test_chains.py)",
-    limits=(
-        "A way to tell a case and no test of it. Curated links may be wrong and never add strength. Metabolites"
-        " and modified proteins are no links."
-    ),
->>>>>>> docs
+    limits=("A way to tell a case and no test of it. Curated links may be wrong and never add strength."),
 )
 def chains(
     evidence: pd.DataFrame,

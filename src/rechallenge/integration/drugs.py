@@ -316,18 +316,46 @@ def _knowledge(drug: str, dose: float, exposures: pd.DataFrame | None) -> dict[s
     return out
 
 
+#: how a property is said in the sentence; what is not here is said as "NAME: VALUE"
+SAID = {
+    "synergistic": {
+        "yes": "synergistic with the therapy", "no": "antagonistic with the therapy",
+        "mixed": "synergistic or antagonistic with the therapy by dose or model", NOT_SHOWN: "synergy not shown",
+        UNTESTED: "synergy not tested",
+    },
+    "selective": {
+        "yes": "spares normal cells", "no": "does not spare normal cells", "mixed": "spares normal cells in part",
+        NOT_SHOWN: "not shown to spare normal cells", UNTESTED: "normal cells not tested",
+    },
+    "reverses": {
+        "yes": "restores sensitivity when given before", "no": "adds to resistance when given before",
+        "mixed": "restores sensitivity or adds to resistance when given before, by dose or model",
+        NOT_SHOWN: "no effect shown when given before", UNTESTED: "not tested as a pretreatment",
+    },
+}  # fmt: skip
+#: whether patients have the lowest effective dose
+REACHED = {
+    "yes": "within the free plasma concentration of patients",
+    "total only": "within the total plasma concentration of patients, not shown to be within the free one",
+    "above": "above the total plasma concentration of patients, by ten times at most",
+    "no": "patients do not have it",
+    UNKNOWN: "no sourced plasma concentration",
+}
+
+
 def _summary(row: dict[str, Any]) -> str:
-    """The finding with its properties, in a sentence."""
-    text = row["finding"]
-    if row["finding"] == LEAD:
+    """The finding with its properties, in sentences."""
+    text = str(row["finding"])
+    if text == LEAD:
         text = f"a lead ({row['best_level'].replace('_', ' ')} only, or not tested)" if row["best_level"] else "a lead"
-    if row["streams_for"]:
-        text += f" ({row['streams_for'].replace('_', ' ')})"
-    if row["streams_against"]:
-        text += f"; against: {row['streams_against']}"
-    said = [f"synergistic: {row['synergistic']}", f"selective: {row['selective']}", f"reverses: {row['reverses']}"]
+    sides = (("for it", row["streams_for"]), ("against it", row["streams_against"]))
+    streams = [f"{side}: {names.replace('; ', ', ').replace('_', ' ')}" for side, names in sides if names]
+    if streams:
+        text += f" ({'; '.join(streams)})"
+    said = [words.get(row[name], f"{name}: {row[name]}") for name, words in SAID.items()]
     if "only" in row["use"] or "veterinary" in row["use"]:
         said.append(f"use: {row['use']}")
-    at = f" at {row['dose_um']:g} µM" if row["dose_um"] == row["dose_um"] else ""
-    said.append(f"achievable{at}: {row['achievable']}")
-    return f"{text}; {'; '.join(said)}."
+    text += f". {said[0][0].upper()}{'; '.join(said)[1:]}."
+    if row["dose_um"] == row["dose_um"]:
+        return text + f" Lowest effective dose, {row['dose_um']:g} µM: {REACHED[row['achievable']]}."
+    return text + " Whether patients reach an effective dose is unknown."

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rechallenge.simulate import celastrol
+from rechallenge.simulate.plan import Size
 from rechallenge.simulate.studies import akr1b1, cav1, ilf3
 from rechallenge.simulate.whole import Streams, save, write_whole
 
@@ -21,18 +22,20 @@ ABOUT = {
 }
 _STREAMS: dict[str, Streams] = {"akr1b1": akr1b1.STREAMS, "ilf3": ilf3.STREAMS, "cav1": cav1.STREAMS}
 _STORIES = {"akr1b1": akr1b1.STORY, "ilf3": ilf3.STORY, "cav1": cav1.STORY}
-_SIZES = {"akr1b1": akr1b1.SIZES, "ilf3": ilf3.SIZES, "cav1": cav1.SIZES}
+#: how much is measured in each (the fourth knows its number of replicates alone)
+SIZES = {"akr1b1": akr1b1.SIZES, "ilf3": ilf3.SIZES, "cav1": cav1.SIZES}
 
 
-def write(name: str, folder: str | Path, *, seed: int = 0, size: str = "full") -> Path:
-    """Write the study of this name (a key of `ABOUT`) into `folder` and return it. Raises KeyError for another name,
-    InputFaults where the folder holds a study that no simulation wrote."""
+def write(name: str, folder: str | Path, *, seed: int = 0, size: str | Size = "full") -> Path:
+    """Write the study of this name (a key of `ABOUT`) into `folder` and return it. `size` is "full", "small" or a
+    `Size`. Raises KeyError for another name, InputFaults where the folder holds a study that no simulation wrote."""
     if name == "celastrol":
         return _celastrol(Path(folder), seed, size)
-    return write_whole(folder, seed=seed, size=_SIZES[name][size], story=_STORIES[name], streams=_STREAMS[name])
+    chosen = SIZES[name][size] if isinstance(size, str) else size
+    return write_whole(folder, seed=seed, size=chosen, story=_STORIES[name], streams=_STREAMS[name])
 
 
-def _celastrol(folder: Path, seed: int, size: str) -> Path:
+def _celastrol(folder: Path, seed: int, size: str | Size) -> Path:
     from rechallenge.simulate.whole import free
 
     free(folder)
