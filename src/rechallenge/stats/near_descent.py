@@ -223,9 +223,9 @@ def _round(
             if g >= k:
                 value = _square(x, i, j)
                 _put(index, square, i, j, value)
-            for m in range(k):
-                other = old[j, m]
-                if other < 0 or other == i or not (fresh or was[j, m]):
+            for m in range(k + counts[j]):
+                other = old[j, m] if m < k else sources[j, m - k]
+                if other < 0 or other == i or not (fresh or (was[j, m] if m < k else flags[j, m - k])):
                     continue
                 _put(index, square, i, other, _square(x, i, other))
         for m in range(k):
