@@ -1,9 +1,8 @@
 """Graphs of nearest neighbours of points: who is near whom, communities, and diffusion along the graph.
 
-Neighbours are exact up to `EXACT` points and by nearest-neighbour descent above (Dong et al. 2011,
-doi:10.1145/1963405.1963487). Weights of links are those of UMAP (McInnes et al. 2018, arXiv:1802.03426), communities
-are Leiden's (Traag et al. 2019, doi:10.1038/s41598-019-41695-z), diffusion distances those of Haghverdi et al. 2016
-(doi:10.1038/nmeth.3971).
+Neighbours are exact up to `EXACT` points and approximate above (`near_descent`). Weights of links are those of UMAP
+(McInnes et al. 2018, arXiv:1802.03426), communities are Leiden's (Traag et al. 2019, doi:10.1038/s41598-019-41695-z),
+diffusion distances those of Haghverdi et al. 2016 (doi:10.1038/nmeth.3971).
 """
 
 from __future__ import annotations
@@ -16,12 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rechallenge.stats import near_descent
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: up to so many points all distances are looked at
 EXACT = 20_000
 #: eigenvalues nearer to 1 than this belong to parts of a graph without a link
 _ONE = 1e-8
+#: points whose weights are computed at a time
+_BLOCK = 65_536
 
 
 @dataclass(frozen=True)
@@ -48,18 +51,7 @@ def nearest(points: NDArray[Any], k: int, seed: int = 0) -> Near:
     if len(x) <= EXACT:
         index, distance = _exact(x, x, k)
     else:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            # its result depends on the number of threads: with one it is the same on every machine
-            found = quietly("pynndescent").NNDescent(
-                x,
-                n_neighbors=k,
-                random_state=seed,
-                n_jobs=1,
-                n_trees=min(64, 5 + round(len(x) ** 0.5 / 20)),
-                compressed=False,
-            )
-            index, distance = found.neighbor_graph
+        index, distance = near_descent.nearest(x, k, seed)
     return _self_first(np.asarray(index, dtype=np.int32), np.asarray(distance, dtype=np.float32))
 
 
@@ -111,28 +103,36 @@ def weights(near: Near, rounds: int = 64) -> sparse.csr_array:
     to log2(k); the two directions of a link are joined as probabilities, a + b - ab.
     """
     n, k = near.index.shape
-    distance = near.distance.astype(np.float64)
-    rho = np.where(distance > 0, distance, np.inf).min(axis=1)
-    rho = np.where(np.isfinite(rho), rho, 0.0)
-    beyond = np.maximum(distance - rho[:, None], 0.0)
-    low, high, sigma = np.zeros(n), np.full(n, np.inf), np.ones(n)
-    for _ in range(rounds):
-        total = np.exp(-beyond[:, 1:] / sigma[:, None]).sum(axis=1)
-        much = total > np.log2(k)
-        high, low = np.where(much, sigma, high), np.where(much, low, sigma)
-        with np.errstate(invalid="ignore"):
-            sigma = np.where(np.isfinite(high), (low + high) / 2, 2 * sigma)
-    least = 1e-3 * np.where(rho > 0, distance.mean(axis=1), distance.mean() or 1.0)
-    sigma = np.maximum(sigma, np.where(least > 0, least, 1.0))
-    value = np.exp(-beyond / sigma[:, None])
-    value[near.index == np.arange(n)[:, None]] = 0.0
-    rows = np.repeat(np.arange(n), k)
-    one = sparse.csr_array((value.ravel(), (rows, near.index.ravel())), shape=(n, n))
-    both = one.multiply(one.T)
-    out = sparse.csr_array(one + one.T - both)
+    middle = float(near.distance.mean(dtype=np.float64)) or 1.0
+    value = np.empty((n, k), dtype=np.float64)
+    for start in range(0, n, _BLOCK):
+        some = slice(start, start + _BLOCK)
+        value[some] = _falling(near.distance[some].astype(np.float64), middle, rounds)
+    value[near.index == np.arange(n, dtype=near.index.dtype)[:, None]] = 0.0
+    one = sparse.csr_array((value.ravel(), near.index.ravel(), np.arange(0, n * k + 1, k)), shape=(n, n))
+    other = sparse.csr_array(one.T)
+    one.sort_indices()
+    out = sparse.csr_array(one + other - one.multiply(other))
     out.eliminate_zeros()
     out.sort_indices()
     return out
+
+
+def _falling(distance: Floats, middle: float, rounds: int) -> Floats:
+    """Weight of each link [some, k] from its distance; `middle` is the mean distance of all."""
+    rho = np.where(distance > 0, distance, np.inf).min(axis=1)
+    rho = np.where(np.isfinite(rho), rho, 0.0)
+    beyond = np.maximum(distance - rho[:, None], 0.0)
+    low, high, sigma = (np.full(len(distance), v) for v in (0.0, np.inf, 1.0))
+    for _ in range(rounds):
+        total = np.exp(-beyond[:, 1:] / sigma[:, None]).sum(axis=1)
+        much = total > np.log2(distance.shape[1])
+        high, low = np.where(much, sigma, high), np.where(much, low, sigma)
+        with np.errstate(invalid="ignore"):
+            sigma = np.where(np.isfinite(high), (low + high) / 2, 2 * sigma)
+    least = 1e-3 * np.where(rho > 0, distance.mean(axis=1), middle)
+    sigma = np.maximum(sigma, np.where(least > 0, least, 1.0))
+    return np.asarray(np.exp(-beyond / sigma[:, None]))
 
 
 def communities(graph: sparse.csr_array, resolution: float = 1.0, seed: int = 0, trials: int = 1) -> Ints:

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from scipy import linalg, sparse
 from scipy.sparse.linalg import eigsh
 
+from rechallenge.stats.threads import spread
+
 Floats = NDArray[np.float64]
 
 
@@ -36,14 +38,40 @@ class Components:
         return np.asarray(self.variance / max(self.total, 1e-300))
 
 
-@numba.njit(cache=True)  # type: ignore[untyped-decorator,unused-ignore]
-def _add_products(indptr: Any, indices: Any, data: Any, out: Any) -> None:
-    """Adds the products of the columns of a sparse block to the upper half of `out`; indices of a row are sorted."""
-    for i in range(len(indptr) - 1):
-        for a in range(indptr[i], indptr[i + 1]):
-            row, value = indices[a], float(data[a])
-            for b in range(a, indptr[i + 1]):
-                out[row, indices[b]] += value * data[b]
+#: columns are dealt out to so many pieces of work
+_PIECES = 64
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _add_products(
+    indptr: Any, indices: Any, data: Any, begins: Any, rows: Any, places: Any, first: Any, step: Any, out: Any
+) -> None:
+    """Adds the products of every `step`-th column from `first` with itself and the later ones to the upper half of
+    `out`.
+
+    The block is given by row (`indptr`, `indices` sorted within a row, `data`) and by column (`begins`, `rows`, and
+    the `places` of its values among `data`).
+    """
+    for a in range(first, out.shape[0], step):
+        line = out[a]  # stays in the fastest memory while all rows that have the column are gone through
+        for p in range(begins[a], begins[a + 1]):
+            value = data[places[p]]
+            for b in range(places[p], indptr[rows[p] + 1]):
+                line[indices[b]] += value * data[b]
+
+
+def _products(block: Any, out: Floats) -> None:
+    rows = block.tocsr()
+    rows.sort_indices()
+    place = sparse.csr_array((np.arange(rows.nnz, dtype=np.int64), rows.indices, rows.indptr), shape=rows.shape).tocsc()
+    data = rows.data.astype(np.float64)
+    spread(
+        _add_products,
+        (
+            (rows.indptr, rows.indices, data, place.indptr, place.indices, place.data, first, _PIECES, out)
+            for first in range(_PIECES)
+        ),
+    )
 
 
 def components(blocks: Callable[[], Iterable[Any]], k: int) -> Components:
@@ -62,9 +90,7 @@ def components(blocks: Callable[[], Iterable[Any]], k: int) -> Components:
         n += block.shape[0]
         total += np.asarray(block.sum(axis=0), dtype=np.float64).ravel()
         if sparse.issparse(block):
-            rows = block.tocsr()
-            rows.sort_indices()
-            _add_products(rows.indptr, rows.indices, rows.data, products)
+            _products(block, products)
         else:
             products += np.triu(block.T @ block)
     if products is None or n < 2:

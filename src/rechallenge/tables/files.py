@@ -54,11 +54,14 @@ class Content:
         return self.name, len(self.data), self.sha256
 
 
-def find(patterns: Iterable[str | Path], folder: Path | None) -> tuple[list[Found], list[Fault]]:
+def find(
+    patterns: Iterable[str | Path], folder: Path | None, streamed: tuple[str, ...] = ()
+) -> tuple[list[Found], list[Fault]]:
     """Resolve file names and globs, each file once, in the order named (globs sorted).
 
     `folder` is the study folder: names are relative to it and must stay inside it, links followed. With None,
-    names are taken as they are, relative to the working directory.
+    names are taken as they are, relative to the working directory. Files with an ending of `streamed` are read piece by
+    piece and may be of any size.
     """
     found: list[Found] = []
     faults: list[Fault] = []
@@ -68,7 +71,7 @@ def find(patterns: Iterable[str | Path], folder: Path | None) -> tuple[list[Foun
         faults += more
         for one in here:
             try:
-                real = _inspect(one, folder)
+                real = _inspect(one, folder, streamed)
             except InputFaults as e:
                 faults += e.faults
                 continue
@@ -177,7 +180,7 @@ def _name(pattern: str) -> str:
     return Path(pattern).as_posix()
 
 
-def _inspect(found: Found, folder: Path | None) -> Path:
+def _inspect(found: Found, folder: Path | None, streamed: tuple[str, ...]) -> Path:
     """The real path of a regular file of bearable size inside the study; InputFaults otherwise."""
 
     def refuse(code: str, message: str, remedy: str) -> InputFaults:
@@ -217,7 +220,7 @@ def _inspect(found: Found, folder: Path | None) -> Path:
         )
     if not stat.S_ISREG(status.st_mode):
         raise refuse("not-a-file", "this is a pipe or a device, not a file.", "Save the table as a file.")
-    if status.st_size > MAX_BYTES:
+    if status.st_size > MAX_BYTES and not found.name.lower().endswith(streamed):
         raise refuse(
             "too-large",
             f"the file has {status.st_size / 2**30:.1f} GB; no more than {MAX_BYTES / 2**30:g} GB are read as a table.",

@@ -16,6 +16,7 @@ from scipy import sparse
 from rechallenge.faults import RechallengeError
 from rechallenge.knowledge.places import data_folder
 from rechallenge.knowledge.resolve.genes import genes as resolve
+from rechallenge.omics.cells import columns
 from rechallenge.omics.cells import files as cell_files
 
 Ints = NDArray[np.int64]
@@ -56,14 +57,14 @@ def counts(cells: pd.DataFrame, names: Sequence[str] | None = None) -> Counts:
     RechallengeError where a file is gone or has changed.
     """
     held = list(chunks(cells, names=names))
-    columns = list(names) if names is not None else genes(cells)
+    own = list(names) if names is not None else genes(cells)
     if not held:
-        return Counts(sparse.csr_array((len(cells), len(columns)), dtype=np.float32), columns)
+        return Counts(sparse.csr_array((len(cells), len(own)), dtype=np.float32), own)
     order = np.argsort(np.concatenate([c.rows for c in held]), kind="stable")
     stacked = sparse.vstack([c.matrix for c in held], format="csr") if len(held) > 1 else held[0].matrix
     if (order == np.arange(len(order))).all():
-        return Counts(sparse.csr_array(stacked), columns)
-    return Counts(sparse.csr_array(stacked[order]), columns)
+        return Counts(sparse.csr_array(stacked), own)
+    return Counts(sparse.csr_array(stacked[order]), own)
 
 
 def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = None) -> Iterator[Chunk]:
@@ -85,9 +86,13 @@ def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = 
         rows = frame["_row"].to_numpy(dtype=np.int64)[mine] - 1
         order = np.argsort(rows, kind="stable")
         mine, rows = mine[order], rows[order]
-        turn = maps[(path, layer)]
+        to = maps[(path, layer)]
+        width = len(every)
         if chosen is not None:
-            turn = sparse.csr_array(turn[:, chosen])
+            # a gene that is not asked for goes nowhere (the last place stands for those that are in no column)
+            turn = np.full(len(every) + 1, -1, dtype=np.int32)
+            turn[chosen] = np.arange(len(chosen), dtype=np.int32)
+            to, width = turn[to], len(chosen)
         with _reopened(path, layer, digest) as m:
             for start in range(0, len(m.cells), size):
                 a, b = np.searchsorted(rows, [start, start + size])
@@ -97,13 +102,13 @@ def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = 
                 block = m.rows(first, last)
                 if b - a < last - first or (np.diff(rows[a:b]) != 1).any():
                     block = sparse.csr_array(block[rows[a:b] - first])
-                out = sparse.csr_array(block @ turn)
-                out.sort_indices()
-                yield Chunk(mine[a:b].astype(np.int64), out)
+                yield Chunk(mine[a:b].astype(np.int64), columns.moved(block, to, width))
 
 
 def kept(cells: pd.DataFrame, of: pd.DataFrame) -> pd.DataFrame:
     """The rows of `cells` for the cells of another table (dataset, cell), in its order. KeyError where one lacks."""
+    if len(of) == len(cells) and all((of[c].to_numpy() == cells[c].to_numpy()).all() for c in ("dataset", "cell")):
+        return cells.reset_index(drop=True)
     at = pd.Series(np.arange(len(cells)), index=pd.MultiIndex.from_frame(cells[["dataset", "cell"]]))
     rows = at.reindex(pd.MultiIndex.from_frame(of[["dataset", "cell"]])).to_numpy(dtype=float)
     if not np.isfinite(rows).all():
@@ -145,27 +150,24 @@ def _names_of(path: str, digest: str, layer: str) -> tuple[str, ...]:
         return tuple(m.genes)
 
 
-def _plan(keys: tuple[_Key, ...]) -> tuple[tuple[str, ...], dict[tuple[str, str], sparse.csr_array]]:
+def _plan(keys: tuple[_Key, ...]) -> tuple[tuple[str, ...], dict[tuple[str, str], NDArray[np.int32]]]:
     return _planned(keys, str(data_folder()))
 
 
 @lru_cache(maxsize=4)
-def _planned(keys: tuple[_Key, ...], knowledge: str) -> tuple[tuple[str, ...], dict[tuple[str, str], sparse.csr_array]]:
-    """Names of all genes, and for each file the 0/1 matrix from its genes to them (two of one symbol are added)."""
+def _planned(
+    keys: tuple[_Key, ...], knowledge: str
+) -> tuple[tuple[str, ...], dict[tuple[str, str], NDArray[np.int32]]]:
+    """Names of all genes, and for each file the place of each of its genes among them, -1 for none (two of one symbol
+    are added)."""
     named = {(path, layer): symbols(_names_of(path, digest, layer)) for path, digest, layer, _ in keys}
     every: set[str] = set().union(*(set(n) for n in named.values())) if named else set()
     for path, _, layer, absent in keys:
         if absent != "zero":
             every &= set(named[(path, layer)])
-    columns = tuple(sorted(every))
-    at = {g: i for i, g in enumerate(columns)}
-    maps = {}
-    for key, own in named.items():
-        pairs = [(i, at[g]) for i, g in enumerate(own) if g in at]
-        rows, cols = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        ones = np.ones(len(rows), dtype=np.float32)
-        maps[key] = sparse.csr_array((ones, (rows, cols)), shape=(len(own), len(columns)))
-    return columns, maps
+    names = tuple(sorted(every))
+    at = {g: i for i, g in enumerate(names)}
+    return names, {key: np.array([at.get(g, -1) for g in own], dtype=np.int32) for key, own in named.items()}
 
 
 def symbols(names: Sequence[str]) -> tuple[str, ...]:

@@ -24,26 +24,32 @@ G1, S, G2M = "G1", "S", "G2M"
 LEAST, BINS = 5, 25
 
 
+def members(genes: Sequence[str]) -> dict[str, NDArray[np.int64]]:
+    """Places of the genes of S and of G2/M among `genes`."""
+    sets = knowledge.table("gene_sets")
+    at = {g: i for i, g in enumerate(genes)}
+    return {
+        name: np.array(sorted({at[g] for g in sets.loc[sets["set"] == term, "gene"] if g in at}), dtype=np.int64)
+        for name, term in ((S, "cell_cycle_s"), (G2M, "cell_cycle_g2m"))
+    }
+
+
 def phases(cells: pd.DataFrame, genes: Sequence[str]) -> tuple[NDArray[np.object_] | None, dict[str, int]]:
     """Phase of every cell, in the order of ``cells``, and how many genes tell each; None where fewer than five do.
 
     Cells are read twice, piece by piece: for the mean level of every gene, then for the scores.
     """
-    sets = knowledge.table("gene_sets")
-    at = {g: i for i, g in enumerate(genes)}
-    inside = {}
-    for name, term in ((S, "cell_cycle_s"), (G2M, "cell_cycle_g2m")):
-        inside[name] = np.array(sorted({at[g] for g in sets.loc[sets["set"] == term, "gene"] if g in at}), dtype=int)
+    inside = members(genes)
     sizes = {k: len(v) for k, v in inside.items()}
     if min(sizes.values()) < LEAST or not len(cells):
         return None, sizes
     total = np.zeros(len(genes))
     for part in reading.chunks(cells):
         total += np.asarray(_logged(part.matrix).sum(axis=0)).ravel()
-    weight = np.column_stack([_weight(total / len(cells), inside[k]) for k in (S, G2M)])
+    weights = np.column_stack([weight(total / len(cells), inside[k]) for k in (S, G2M)])
     score = np.empty((len(cells), 2))
     for part in reading.chunks(cells):
-        score[part.rows] = _logged(part.matrix) @ weight
+        score[part.rows] = _logged(part.matrix) @ weights
     best = np.where(score[:, 0] >= score[:, 1], S, G2M).astype(object)
     return np.where(score.max(axis=1) > 0, best, G1).astype(object), sizes
 
@@ -58,7 +64,7 @@ def _logged(counts: Any) -> Any:
     return sp.csr_array((np.log1p(1e4 * share), x.indices, x.indptr), shape=x.shape)
 
 
-def _weight(mean: Floats, inside: NDArray[np.int64]) -> Floats:
+def weight(mean: Floats, inside: NDArray[np.int64]) -> Floats:
     """Weights [genes] that make the mean of the set less the mean of its controls."""
     order = np.argsort(np.argsort(mean, kind="stable"), kind="stable")
     bins = order * min(BINS, len(mean)) // len(mean)

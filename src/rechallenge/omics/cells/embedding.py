@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rechallenge.omics.cells.columns import add_moments
 from rechallenge.omics.cells.quality import mitochondrial
 from rechallenge.omics.cells.reading import chunks, genes
 from rechallenge.stats import neighbours
@@ -67,16 +68,21 @@ class LogValues:
             size += block.nnz
             if size <= HELD and self.names is not None:
                 held.append(block)
+            else:
+                held.clear()
             yield block
         self.rows = np.concatenate(rows) if rows else self.rows
         if len(held) == len(rows):
             self._held, self._whole = held, True
 
     def log(self, block: sparse.csr_array, rows: NDArray[np.int64]) -> sparse.csr_array:
-        out = sparse.csr_array(block, copy=True)
-        factor = np.repeat(self.scale[rows], np.diff(out.indptr)).astype(np.float32)
-        logs = np.repeat(self._logs[rows], np.diff(out.indptr))
-        out.data = np.where(logs, out.data, np.log1p(out.data * factor)).astype(np.float32)
+        size = np.diff(block.indptr)
+        data = block.data.astype(np.float32) * np.repeat(self.scale[rows].astype(np.float32), size)
+        np.log1p(data, out=data)
+        if self._logs[rows].any():
+            data = np.where(np.repeat(self._logs[rows], size), block.data, data).astype(np.float32)
+        out = sparse.csr_array((data, block.indices, block.indptr), shape=block.shape)
+        out.has_sorted_indices = block.has_sorted_indices
         return out
 
 
@@ -93,12 +99,7 @@ def variable_genes(cells: pd.DataFrame, n: int = 2000) -> pd.DataFrame:
     size = np.bincount(batch, minlength=groups).astype(float)
     for part in chunks(cells):
         block = source.log(part.matrix, part.rows)
-        own = batch[part.rows]
-        to = sparse.csr_array((np.ones(len(own)), (own, np.arange(len(own)))), shape=(groups, len(own)))
-        total += (to @ block).toarray()
-        seen += (to @ (block > 0).astype(np.float64)).toarray()
-        block.data = block.data**2
-        square += (to @ block).toarray()
+        add_moments(block.indptr, block.indices, block.data, batch[part.rows], total, square, seen)
     used = size >= 10 if (size >= 10).any() else size > 0
     mean = total / np.maximum(size, 1)[:, None]
     variance = (

@@ -64,7 +64,11 @@ def opened(path: Path, layer: str = "", digest: str = "") -> Iterator[Matrix]:
 
 def digest_of(path: Path) -> str:
     """SHA-256 of the file; of a 10x matrix over the digests of its three files."""
-    parts = [sha256_of(p) for p in members(path)]
+    return joined([sha256_of(p) for p in members(path)])
+
+
+def joined(parts: list[str]) -> str:
+    """One digest from those of the files of a matrix."""
     return parts[0] if len(parts) == 1 else hashlib.sha256("".join(parts).encode()).hexdigest()
 
 

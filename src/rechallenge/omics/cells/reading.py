@@ -30,6 +30,8 @@ from rechallenge.tables.contract import Contract, plain
 from rechallenge.tables.reading import TableRead, empty_frame, read_table
 
 __all__ = ["Chunk", "Counts", "chunks", "counts", "genes", "kept", "read"]
+#: read piece by piece, so that no size is too large
+_STREAMED = (".h5ad", ".h5")
 _ENDINGS = (".gz", ".h5ad", ".h5", ".mtx", ".csv", ".tsv", ".txt")
 
 
@@ -44,7 +46,7 @@ def read(source: TableSource, folder: Path, contract: Contract, models: pd.DataF
         out.files += read_sheet.files
         out.excluded = read_sheet.excluded
         sheet = read_sheet.frame
-    found, faults = _files.find(source.values, folder)
+    found, faults = _files.find(source.values, folder, _STREAMED)
     out.faults += faults
     if errors(out.faults):
         return out
@@ -133,10 +135,11 @@ def _matrices(found: Sequence[_files.Found], out: TableRead) -> list[_files.Foun
 
 def _cells(one: _files.Found, layer: str, given: dict[str, str], out: TableRead) -> pd.DataFrame:
     """Rows of one file: names, what obs and study.toml say of the cells, depth, and what the values are."""
-    digest = cell_files.digest_of(one.path)
-    for part in cell_files.members(one.path):
+    parts = {p: cell_files.sha256_of(p) for p in cell_files.members(one.path)}
+    digest = cell_files.joined(list(parts.values()))
+    for part, sha256 in parts.items():
         name = one.name if part == one.path else one.name.rpartition("/")[0] + "/" * ("/" in one.name) + part.name
-        out.files.append((name, part.stat().st_size, cell_files.sha256_of(part)))
+        out.files.append((name, part.stat().st_size, sha256))
     with cell_files.opened(one.path, layer, digest) as m:
         n = len(m.cells)
         if not n or not m.genes:

@@ -100,23 +100,25 @@ def cell_states(
             continue
         mine = kept(cells, judged)
         # in the order of the files, whatever the order of the table
-        order = mine.sort_values(["_file", "_row"], kind="stable").index
-        mine, judged = mine.loc[order].reset_index(drop=True), judged.iloc[order]
+        order = mine.sort_values(["_file", "_row"], kind="stable").index.to_numpy()
+        if (order != np.arange(len(order))).any():
+            mine, judged = mine.iloc[order].reset_index(drop=True), judged.iloc[order]
         chosen = embedding.variable_genes(mine, n_genes)
         points = embedding.principal(mine, list(chosen["gene"][chosen["chosen"]]), min(n_pcs, PCS)).scores
         near = neighbours.nearest(points, n_neighbours, seed)
         graph = neighbours.weights(near)
         taken, silhouette, state = sorted_cells(points, graph, resolution, seed)
+        two = embedding.umap(points, near, graph, seed) if maps else np.full((len(points), 2), np.nan)
+        three = embedding.tsne(points, seed) if maps else np.full((len(points), 2), np.nan)
+        found = stability(points, state, n_neighbours, taken, seed)
+        del near, graph  # the largest things that are held
         frame = mine[list(WHO)].reset_index(drop=True)
         frame["state"] = (state + 1).astype(str)
         columns = {f"pc{i + 1}": points[:, i] if i < points.shape[1] else np.nan for i in range(PCS)}
-        two = embedding.umap(points, near, graph, seed) if maps else np.full((len(points), 2), np.nan)
-        three = embedding.tsne(points, seed) if maps else np.full((len(points), 2), np.nan)
         columns |= {"umap1": two[:, 0], "umap2": two[:, 1], "tsne1": three[:, 0], "tsne2": three[:, 1]}
         frame = pd.concat([frame, pd.DataFrame(columns)], axis=1)
         frame["doublet_score"] = judged["doublet_score"].to_numpy()
         tables["cell_states"].append(frame[list(COLUMNS)])
-        found = stability(points, state, n_neighbours, taken, seed)
         tables["state_summary"].append(_summary(str(dataset), frame, found, taken, silhouette))
         tables["variable_genes"].append(chosen.assign(dataset=dataset)[list(GENES)])
     if not tables["cell_states"]:

@@ -23,11 +23,11 @@ from rechallenge.faults import NotApplicable
 from rechallenge.knowledge.questions.collections import PROGRAMMES
 from rechallenge.knowledge.questions.collections import gene_sets as collections
 from rechallenge.knowledge.questions.collections import regulons as known_regulons
-from rechallenge.omics.cells import reading
+from rechallenge.omics.cells import cycle, reading
 from rechallenge.omics.cells.activity import PATHWAY, REGULATOR, permuted_scores
+from rechallenge.omics.cells.course import alone, common, phases, sizes, told
 from rechallenge.omics.cells.pseudobulk import counted
 from rechallenge.stats import moderated, networks
-from rechallenge.stats.counts import size_factors
 from rechallenge.stats.multiplicity import bh
 
 Floats = NDArray[np.float64]
@@ -36,8 +36,8 @@ SMYTH = "doi:10.2202/1544-6115.1027"
 BERGER = "doi:10.1080/00401706.1982.10487790"
 GENE = "gene"
 PATH = "path"
-#: components of a half that tell the course; genes of a half that they are made of; bins of a course that is drawn
-COMPONENTS, MOST_GENES, BINS = 20, 1500, 8
+#: bins of a course that is drawn
+BINS = 8
 #: spread of pseudotime that a sample's cells need to have a slope, and share of cells that a gene needs
 LEAST_SPREAD, LEAST_SEEN = 0.05, 0.02
 TRENDS = (
@@ -56,10 +56,12 @@ def _methods(results: dict[str, pd.DataFrame], **_: Any) -> str:
     if pseudotime_trends["p_value"].isna().all():
         return "Slopes along pseudotime are given by sample; too few samples had one for a test."
     return (
-        "Slopes of log-normalised expression along pseudotime, with log depth held fixed, were estimated within every "
+        "Slopes of log-normalised expression along pseudotime, with log depth and the scores of the cell cycle "
+        f"({cycle.TIROSH}) held fixed, were estimated within every "
         f"sample and tested over samples by moderated t ({SMYTH}). Genes were cut into two halves and each was tested "
-        "against pseudotime as told by the principal components of the other half, so that no gene is tested against "
-        "a course made from its own noise. Sets are means of their genes' standardised slopes; regulators were also "
+        "against pseudotime as told by the principal components of the other half without the genes of the cell "
+        "cycle, so that no gene is tested against a course made from its own noise or from the cycle. "
+        "Sets are means of their genes' standardised slopes; regulators were also "
         f"compared with permuted regulons, the larger p-value counting ({BERGER})."
     )
 
@@ -163,9 +165,13 @@ def trends(
     import scipy.sparse as sp
 
     x = sp.csr_array(counts)
-    depth = np.asarray(x.sum(axis=1)).ravel()
+    # a dividing cell gives part of its counts to the genes of the cycle: depth is what the others have
+    resting = np.ones(len(genes), dtype=bool)
+    resting[np.concatenate(list(cycle.members(genes).values()))] = False
+    others = sp.csr_array(x[:, np.flatnonzero(resting)])
+    depth = np.asarray(others.sum(axis=1)).ravel()
     time = of["pseudotime"].to_numpy(float)
-    share = x.data.astype(np.float64) * 1e4 / np.repeat(_sizes(x, depth, time), np.diff(x.indptr))
+    share = x.data.astype(np.float64) * 1e4 / np.repeat(sizes(others, depth, time), np.diff(x.indptr))
     logged = sp.csc_array(sp.csr_array((np.log1p(share), x.indices, x.indptr), shape=x.shape))
     seen = np.diff(logged.indptr) / x.shape[0]
     kept = np.flatnonzero(seen >= LEAST_SEEN)
@@ -173,8 +179,12 @@ def trends(
     half = np.random.default_rng(seed).permutation(len(names)) % 2
     # genes in alphabetical order have their half whatever the order of the input
     half = half[np.argsort(np.argsort(np.array(names)))]
-    course = [_told(logged[:, np.flatnonzero(half == h)], time, seed) for h in (0, 1)]
-    told = float(min(np.corrcoef(c, time)[0, 1] for c in course))
+    # pseudotime follows the cell cycle in part: the course is told by the other genes, so that those of the cycle do
+    # not follow it by themselves
+    resting = resting[kept]
+    halves = [told(logged[:, np.flatnonzero((half == h) & resting)], time, seed) for h in (0, 1)]
+    phase = phases(logged, names)
+    least_told = float(min(np.corrcoef(c, time)[0, 1] for c in halves))
     sample = of["sample"].astype(str).to_numpy()
     labels = sorted(set(sample))
     model = dict(zip(sample, of["model"].astype(str), strict=True))
@@ -190,14 +200,16 @@ def trends(
         if few or flat:
             continue
         own = sp.csr_array(logged)[mine]
+        deep = np.log(np.maximum(depth[mine], 1))[:, None]
         for h in (0, 1):  # genes of one half against the course of the other
-            w = _alone(course[1 - h][mine], np.log(np.maximum(depth[mine], 1)))
-            took = np.flatnonzero(half == h)
-            slope[took, j] = (np.asarray(own.T @ w).ravel() / (w @ w))[took]
+            for of_cycle, fixed in ((False, np.column_stack([deep, phase[mine]])), (True, deep)):
+                w = alone(halves[1 - h][mine], fixed)
+                took = np.flatnonzero((half == h) & (resting != of_cycle))
+                slope[took, j] = (np.asarray(own.T @ w).ravel() / (w @ w))[took]
     used = np.array([not w for w in why])
     mean = np.asarray(logged.sum(axis=0)).ravel() / len(of)
     sd = np.sqrt(np.maximum(np.asarray(logged.multiply(logged).sum(axis=0)).ravel() / len(of) - mean**2, 1e-12))
-    slope -= _common(slope, mean)
+    slope -= common(slope, mean)
     blocks = [(GENE, "", names, slope, np.ones(len(names), dtype=int))]
     standard = slope / sd[:, None]
     at = {g: i for i, g in enumerate(names)}
@@ -221,7 +233,7 @@ def trends(
         for kind, collection, terms, rows, sizes in blocks
     ]
     table = pd.concat(out, ignore_index=True)
-    table["told"] = told
+    table["told"] = least_told
     table = _called(table, known, smallest_regulon, times, seed)
     best = _best(table)
     held = {(k, t): r for k, _, terms, rows, _ in blocks for t, r in zip(terms, rows, strict=True) if (k, t) in best}
@@ -232,93 +244,6 @@ def trends(
     ]  # fmt: skip
     courses = _courses(sp.csr_array(logged), names, sample, model, time, [t for k, t in held if k == GENE])
     return table, pd.DataFrame(slopes), courses
-
-
-def _common(slope: Floats, level: Floats, many: int = 10) -> Floats:
-    """The slope [genes, samples] that genes of like level have in common, where they do not move.
-
-    Most genes are taken not to move, but movers may all go one way, so that the median of all genes is off: the
-    densest half of the genes (by mean slope) is taken, and from it all that lie near its middle.
-    """
-    place = np.argsort(np.argsort(level, kind="stable")) * many // max(1, len(level))
-    out = np.zeros_like(slope)
-    there = np.isfinite(slope).all(axis=0)
-    if not there.any():
-        return out
-    mean = slope[:, there].mean(axis=1)
-    for b in np.unique(place):
-        mine = np.flatnonzero(place == b)
-        still = mine[_still(mean[mine])]
-        out[mine] = np.where(there, np.median(slope[still], axis=0), 0.0)
-    return out
-
-
-def _still(values: Floats, rounds: int = 10) -> NDArray[np.bool_]:
-    """Which values belong to the densest crowd: the shortest half, widened to all within 2.5 of its spreads."""
-    order = np.sort(values)
-    half = len(order) // 2 + 1
-    start = int(np.argmin(order[half - 1 :] - order[: len(order) - half + 1]))
-    kept = (values >= order[start]) & (values <= order[start + half - 1])
-    # the shortest half of a normal crowd spans 1.35 standard deviations
-    middle, spread = float(np.median(values[kept])), float(np.ptp(values[kept])) / 1.35
-    for _ in range(rounds):
-        kept = np.abs(values - middle) <= 2.5 * max(spread, 1e-12)
-        new = float(np.median(values[kept]))
-        spread = min(spread, 1.4826 * float(np.median(np.abs(values[kept] - new))) * 1.06)
-        if abs(new - middle) < 1e-9:
-            break
-        middle = new
-    return np.asarray(kept)
-
-
-def _sizes(counts: Any, depth: Floats, time: Floats) -> Floats:
-    """Size of every cell: its depth, corrected for what of all counts the changing genes take along the course.
-
-    Cells are pooled by stretches of the course; the size of a pool is the median of its ratios to the others, and the
-    correction of a cell lies between those of the pools around it (Lun et al. 2016, doi:10.1186/s13059-016-0947-7, pool
-    cells for the same reason).
-    """
-    pools = int(min(BINS, max(1, len(time) // 50)))
-    place = np.minimum(np.argsort(np.argsort(time, kind="stable")) * pools // len(time), pools - 1)
-    member = np.eye(pools)[place]
-    summed = np.asarray(counts.T @ member)
-    correction = np.log(size_factors(summed)) - np.log(summed.sum(axis=0))
-    middle = np.array([time[place == b].mean() for b in range(pools)])
-    return np.asarray(np.maximum(depth, 1) * np.exp(np.interp(time, middle, correction - correction.mean())))
-
-
-def _told(part: Any, time: Floats, seed: int) -> Floats:
-    """Pseudotime [cells] as the principal components of these genes [cells, genes] tell it, by least squares."""
-    import scipy.sparse as sp
-    from scipy.sparse.linalg import LinearOperator, svds
-
-    n = part.shape[0]
-    mean = np.asarray(part.sum(axis=0)).ravel() / n
-    variance = np.asarray(part.multiply(part).sum(axis=0)).ravel() / n - mean**2
-    best = np.sort(np.argsort(-variance, kind="stable")[:MOST_GENES])
-    own, middle = sp.csr_array(part[:, best]), mean[best]
-    k = min(COMPONENTS, min(own.shape) - 1)
-    if k < 1:
-        return np.zeros(n)
-    centred = LinearOperator(
-        own.shape,
-        matvec=lambda v: own @ v.ravel() - middle @ v.ravel(),
-        rmatvec=lambda u: own.T @ u.ravel() - middle * u.sum(),
-        dtype=np.float64,
-    )
-    start = np.random.default_rng(seed).standard_normal(min(own.shape))
-    u, _, _ = svds(centred, k=k, v0=start)
-    basis = np.column_stack([np.ones(n), u])
-    weight, *_ = np.linalg.lstsq(basis, time, rcond=None)
-    return np.asarray(basis @ weight)
-
-
-def _alone(time: Floats, log_depth: Floats) -> Floats:
-    """What of the course [cells] depth does not tell, centred."""
-    basis = np.column_stack([np.ones(len(time)), log_depth])
-    weight, *_ = np.linalg.lstsq(basis, time, rcond=None)
-    rest = np.asarray(time - basis @ weight)
-    return rest if rest @ rest > 1e-12 else rest + np.nan
 
 
 def _tested(
