@@ -219,6 +219,10 @@ def restoration(evidence: pd.DataFrame, drug: str) -> Link:
     mine = [any(p.strip().casefold() == drug.casefold() for p in names) for names in parts]
     rows = rows[np.array(mine, dtype=bool)]
     rows = rows[~rows["contrast"].str.startswith("selectivity") & (rows["stream"] != "reporter")]
+    # one experiment may be told of the drug and of the pair
+    rows = rows[
+        ~rows.duplicated(["stream", "model", "effect", "p_value", "status", "direction"]) | rows["effect"].isna()
+    ]
     return _signed(rows, -1)
 
 
