@@ -129,7 +129,8 @@ def test_a_link_that_is_shown_the_other_way_is_contradicted():
     claims = case("epalrestat")["evidence"].copy()
     at = (claims["entity"] == "AKR1B1") & (claims["stream"] == "measurements")
     claims.loc[at, "direction"] = -1
-    assert links.function(claims, "AKR1B1", 1).state == links.CONTRADICTED
+    turned = links.function(claims, "AKR1B1", 1)
+    assert turned.state == links.CONTRADICTED and turned.said.startswith("0 for it, 1 against it")
     assert links.function(claims[~at], "AKR1B1", 1).state == links.UNTESTED
 
 
