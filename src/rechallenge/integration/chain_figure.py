@@ -132,6 +132,8 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
         path = _path(row, at, heights.get(place))
         z = row["strength"]
         words = f"z {z:.1f}" if z == z else WORDS.get(row["state"], row["state"])
+        if row["state"] in links.MEASURED and row["n_against"] > 0:
+            words += f", {row['n_against']} against"
         label = words + (" *" if row["weakest"] else "")
         middle = max(range(len(path) - 1), key=lambda i: abs(path[i + 1][0] - path[i][0]))
         # words would cross an upright arrow; they stand beside it, near its end
