@@ -129,7 +129,8 @@ def test_a_link_that_is_shown_the_other_way_is_contradicted():
     claims = case("epalrestat")["evidence"].copy()
     at = (claims["entity"] == "AKR1B1") & (claims["stream"] == "measurements")
     claims.loc[at, "direction"] = -1
-    assert links.function(claims, "AKR1B1", 1).state == links.CONTRADICTED
+    turned = links.function(claims, "AKR1B1", 1)
+    assert turned.state == links.CONTRADICTED and turned.said.startswith("0 for it, 1 against it")
     assert links.function(claims[~at], "AKR1B1", 1).state == links.UNTESTED
 
 
@@ -398,6 +399,10 @@ def test_all_cohorts_and_outcomes_count_and_what_speaks_against_is_said():
     turned = patients(table(clinic("response", 3.0, "A"), clinic("survival", -4.0, "B")), "CAV1", 1)
     assert turned.state == links.CONTRADICTED and (turned.n_for, turned.n_against) == (1, 1)
     assert "against it in B" in turned.said
+    cells = made.one("CAV1", "cell_association", "clinical", 2.0, direction=0, model="patients",
+                     contrast="recurrence vs no recurrence")  # fmt: skip
+    mixed = patients(table(clinic("response", 4.0, "A"), {**cells, "effect": 1.0}), "CAV1", 1)
+    assert mixed.strength == pytest.approx(3.0, abs=1e-6)  # they may be patients of A
     nothing = patients(table(clinic("response", 1.0, "A", settled=False)), "CAV1", 1)
     assert nothing.state == links.NOT_SHOWN
 

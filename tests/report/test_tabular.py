@@ -108,3 +108,14 @@ def test_odd_values_are_shown_and_do_not_break():
     assert cells(shown, "a") == ["['x', 'y']", "{'k': 1}", "–"]
     assert cells(shown, "b") == ["yes", "no", "yes"]
     assert cells(shown, "c") == ["–", "x", "–"]
+
+
+def test_drugs_to_repurpose_stand_beside_what_limits_their_use() -> None:
+    """Approval, marks, exposure, liver and use are compared at once, however long the label's note is."""
+    from rechallenge.integration.repurposing import repurposing
+
+    gene = pd.DataFrame([{"rank": 1, "entity": "ILF3", "entity_type": "gene", "direction": 1, "score": 1.0}])
+    shown = view("repurposing", repurposing(gene))
+    hidden = {c.name: c.more for c in shown.columns}
+    assert not any(hidden[c] for c in ("drug", "status", "marks", "liver", "use"))
+    assert hidden["path"] and hidden["edge"]

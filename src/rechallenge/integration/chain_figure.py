@@ -19,7 +19,7 @@ DRAWN = 3
 STEP_X, STEP_Y, HALF_X, HALF_Y = 86.0, 36.0, 0.34, 0.28
 ROWS = 4.4
 #: heights in steps: of what stands below the row, of the arrow below all, of the arrows above
-BELOW, LOW, ABOVE = -1.15, -1.75, (0.56, 0.84, 1.12)
+BELOW, LOW, ABOVE = -1.15, -1.75, (0.56, 0.82, 1.08, 1.34)
 #: state -> colour (doi:10.1038/nmeth.1618) and dashes
 COLOURS: Mapping[str, str] = {
     links.HERE: "#0072B2", links.PUBLIC: "#009E73", links.CURATED: "#000000", links.INFERRED: "#E69F00",
@@ -132,6 +132,8 @@ def _placed(part: pd.DataFrame, k: int) -> tuple[list[dict[str, Any]], ...]:
         path = _path(row, at, heights.get(place))
         z = row["strength"]
         words = f"z {z:.1f}" if z == z else WORDS.get(row["state"], row["state"])
+        if row["state"] in links.MEASURED and row["n_against"] > 0:
+            words += f", {row['n_against']} against"
         label = words + (" *" if row["weakest"] else "")
         middle = max(range(len(path) - 1), key=lambda i: abs(path[i + 1][0] - path[i][0]))
         # words would cross an upright arrow; they stand beside it, near its end

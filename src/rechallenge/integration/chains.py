@@ -239,9 +239,10 @@ def _by_effect(evidence: pd.DataFrame, candidates: pd.DataFrame, drug: str) -> l
     return _rows(found, common, "", {drug: "drug", target: "target"})
 
 
-def _known(chain: list[dict[str, Any]]) -> tuple[int, int, int]:
-    """How much of a chain is measured, how little contradicted, how much otherwise known; what the candidate moves and
-    what lies two steps above it is the same in most of its chains and does not count."""
+def _known(chain: list[dict[str, Any]]) -> tuple[int, bool, int, bool]:
+    """How much of a chain is measured and how little contradicted, whether anything of its drug was measured here, how
+    much is otherwise known; what the candidate moves and what lies two steps above it is the same in most of its chains
+    and does not count."""
     gene = chain[0]["candidate"]
     beside = chain[0]["relation"] == DOWNSTREAM  # what controls the candidate is no step of a way that lies below it
     states = [
@@ -251,8 +252,9 @@ def _known(chain: list[dict[str, Any]]) -> tuple[int, int, int]:
     ]
     return (
         sum(s in MEASURED for s in states) - sum(s == CONTRADICTED for s in states),
+        any(row["kind"] in (ENGAGES, MOVES, RESTORES) and row["state"] in MEASURED for row in chain),
         sum(s in (links.CURATED, INFERRED) for s in states),
-        int(chain[0]["drug"] != ""),
+        chain[0]["drug"] != "",
     )
 
 

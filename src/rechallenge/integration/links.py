@@ -219,6 +219,10 @@ def restoration(evidence: pd.DataFrame, drug: str) -> Link:
     mine = [any(p.strip().casefold() == drug.casefold() for p in names) for names in parts]
     rows = rows[np.array(mine, dtype=bool)]
     rows = rows[~rows["contrast"].str.startswith("selectivity") & (rows["stream"] != "reporter")]
+    # one experiment may be told of the drug and of the pair
+    rows = rows[
+        ~rows.duplicated(["stream", "model", "effect", "p_value", "status", "direction"]) | rows["effect"].isna()
+    ]
     return _signed(rows, -1)
 
 
@@ -245,7 +249,8 @@ def judged(
     if n_against and z[opposed].fillna(1.96).sum() >= z[shown].fillna(1.96).sum():
         worst = rows.loc[z.where(opposed).fillna(1.96).where(opposed).idxmax()]
         ids = _ids(rows.loc[[i for i in order if opposed[i] or shown[i]]])
-        return Link(CONTRADICTED, tuple(ids[:8]), float("nan"), float("nan"), n_for, n_against, str(worst["claim"]))
+        said = f"{n_for} for it, {n_against} against it, of these the surest: {worst['claim']}"
+        return Link(CONTRADICTED, tuple(ids[:8]), float("nan"), float("nan"), n_for, n_against, said)
     if not n_for:
         best = rows.loc[p.where(rows["status"] == "estimated").fillna(1.0).idxmin()]
         return Link(NOT_SHOWN, tuple(_ids(tested)[:8]), said=str(best["claim"]))

@@ -21,6 +21,8 @@ _PUBLIC = re.compile(
 _BAD = re.compile(r"recur|relaps|progress|metasta|non-?respon|resistan|dead|died", re.IGNORECASE)
 _NO = re.compile(r"^(?:no|not|non|without|free)\b|-free\b|^non-", re.IGNORECASE)
 _RESPONSE = re.compile(r"^(?:non-?respon|resistan)", re.IGNORECASE)
+#: the cohort of patients of whom it is not said which they are
+UNNAMED = "patients"
 STREAMS = ("survival", "response", "cell_association")
 
 
@@ -104,7 +106,8 @@ def _what(row: Mapping[Any, Any]) -> str:
 
 
 def _cohorts(row: Mapping[Any, Any]) -> frozenset[str]:
-    return frozenset(c.strip() for c in str(row["model"]).split(",") if c.strip()) or frozenset({"patients"})
+    named = frozenset(c.strip() for c in str(row["model"]).split(",") if c.strip())
+    return named - {UNNAMED} or frozenset({UNNAMED})
 
 
 def _size(one: Mapping[Any, Any]) -> float:
@@ -113,7 +116,12 @@ def _size(one: Mapping[Any, Any]) -> float:
 
 def _joint(tested: Iterable[Mapping[Any, Any]]) -> float:
     """Stouffer's z over groups of claims that share no cohort, of the mean z in each: a mean of correlated z varies no
-    more than one of them."""
+    more than one of them. Patients of no named cohort may be among those of any, so that theirs is averaged with the
+    z of all others."""
+    tested = list(tested)
+    apart = [one for one in tested if UNNAMED not in one["cohorts"]]
+    if apart and len(apart) < len(tested):
+        return (_joint(apart) + _joint(one for one in tested if UNNAMED in one["cohorts"])) / 2
     groups: list[tuple[frozenset[str], list[float]]] = []
     for one in tested:
         shared = [g for g in groups if g[0] & one["cohorts"]]
@@ -124,12 +132,16 @@ def _joint(tested: Iterable[Mapping[Any, Any]]) -> float:
     return math.fsum(sorted(means)) / math.sqrt(len(means))
 
 
+def _where(cohorts: set[str]) -> str:
+    return f" in {', '.join(sorted(cohorts))}" if cohorts != {UNNAMED} else ""
+
+
 def _said(tested: list[dict[str, Any]], joint: float) -> str:
     """What each kind of outcome says, in how many cohorts."""
     parts = []
     for what in sorted({k["what"] for k in tested}):
         mine = [k for k in tested if k["what"] == what]
-        told = [f"{words} in {', '.join(sorted({c for k in mine if k['shown'] == side for c in k['cohorts']}))}"
+        told = [words + _where({c for k in mine if k["shown"] == side for c in k["cohorts"]})
                 for side, words in ((1, "for it"), (-1, "against it"), (0, "not shown"))
                 if any(k["shown"] == side for k in mine)]  # fmt: skip
         parts.append(f"{what}: {'; '.join(told)}")

@@ -110,7 +110,7 @@ def _curated(repurposing: pd.DataFrame | None, gene: str, own: list[str]) -> lis
         return []
     mine = repurposing[(repurposing["candidate"] == gene) & (repurposing["drug"] != "")]
     mine = mine[
-        (mine["right_direction"] != "no") & ~mine["marks"].str.contains("withdrawn|therapy in question|resisted")
+        (mine["right_direction"] != "no") & ~mine["marks"].str.contains("withdrawn|resist|opposes the therapies")
     ]
     known = _own_names(own)
     return [

@@ -42,7 +42,7 @@ def chain_views(record: RunRecord, anchors: Mapping[int, tuple[str, str]]) -> li
     for _, part in table.groupby("chain", sort=True):
         links = [
             {
-                "text": _sentence(row), "state": row["state"],
+                "text": _sentence(row) + _beside(row), "state": row["state"],
                 "css": str(row["state"]).replace(",", "").replace(" ", "-"),
                 "strength": "" if words.is_missing(row["strength"]) else f"z {words.number(row['strength'], 2)}",
                 "weakest": row["weakest"] == "yes", "claims": _claims(str(row["claims"]), anchors),
@@ -99,6 +99,13 @@ def _claims(text: str, anchors: Mapping[int, tuple[str, str]]) -> dict[str, Any]
 
 def _numbers(text: str) -> list[int]:
     return [int(part) for part in text.split(", ") if part.isdigit()]
+
+
+def _beside(row: Mapping[Any, Any]) -> str:
+    """What speaks against a link that is held to be measured."""
+    against = row.get("n_against", 0)
+    measured = str(row["state"]).startswith("measured") and not words.is_missing(against) and against > 0
+    return f" ({int(row['n_for'])} claims for it, {int(against)} against it)" if measured else ""
 
 
 def _told(row: Mapping[Any, Any]) -> bool:

@@ -96,7 +96,7 @@ def view(name: str, frame: pd.DataFrame, *, title: str = "", most: int = 100, wi
     made: list[tuple[str, str, list[Cell]]] = []
     left_out: list[str] = []
     for c in [str(c) for c in frame.columns if not str(c).startswith("_") and str(c) not in folded.hidden]:
-        if _for_machines(c, frame[c]):
+        if c not in _SHOWN.get(name, ()) and _for_machines(c, frame[c]):
             left_out.append(f"{c} (long)")
             continue
         head, cells = _column(c, frame, folded)
