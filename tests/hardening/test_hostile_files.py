@@ -389,3 +389,17 @@ def test_file_names_that_results_could_not_cite_are_refused(name: str, tmp_path:
         faults = read_study(study, rc.discover().contracts).faults
         assert [f.code for f in faults if f.severity == "error"] == ["file-name"]
         assert "Rename the file" in str(faults[0])
+
+
+@pytest.mark.parametrize("sheet", [True, False])
+def test_two_columns_of_one_sample_are_a_fault(sheet: bool, tmp_path: Path) -> None:
+    one = rc.by_name("expression")
+    case = one if sheet else rc.Case("x", "patient_expression", "counts.tsv", one.seeds, {"unit": "counts"})
+    rc.place(case, tmp_path)
+    faults = rc.reads(case, tmp_path, rc.COUNTS.replace("P2", "P1").encode()).faults
+    assert ("sample-twice", "P1") in {(f.code, f.value) for f in faults if f.severity == "error"}
+    for name in ("dataset", "feature", "_file", "_row"):
+        faults = rc.reads(case, tmp_path, rc.COUNTS.replace("P2", name).encode()).faults
+        assert sheet or "sample-name" in {f.code for f in faults if f.severity == "error"}
+    other = rc.COUNTS.replace("gene\t", "gene\tnote\tnote\t").replace("AKR1B1\t", "AKR1B1\t1\t2\t")
+    rc.reads(one, rc.place(one, tmp_path), other.encode())

@@ -40,6 +40,8 @@ from rechallenge.tables.reading import EXCLUDED, TableRead, empty_frame, grids
 from rechallenge.tables.sniff import decode, kind_of
 from rechallenge.tables.xlsx import HARMLESS, MAX_RATIO
 
+#: columns of a matrix that are no sample
+_OWN = ("dataset", "feature", "_file", "_row")
 #: what heads the first column of a matrix
 FEATURE = Column(
     "feature",
@@ -103,6 +105,21 @@ def read_matrix(
             continue
         out.faults += [f if f.file else f.at(file=one.name, sheet=read.sheet) for f in read.faults]
         part = pd.DataFrame(read.values, columns=read.samples)
+        repeated = part.columns.duplicated() | part.columns.isin(_OWN)
+        keys = {sample_key(w) for w in wanted}
+        twice = next((s for s in part.columns[repeated] if not wanted or sample_key(s) in keys), None)
+        if twice in _OWN:
+            out.faults.append(
+                Fault("sample-name", "a sample cannot have this name, which the matrix itself uses.",
+                      "Give the sample another name.", file=one.name, sheet=read.sheet, value=str(twice))
+            )  # fmt: skip
+        elif twice is not None:
+            out.faults.append(
+                Fault("sample-twice", "two columns have the name of this sample.",
+                      "Give every sample one column, with a name of its own.", file=one.name, sheet=read.sheet,
+                      value=str(twice))
+            )  # fmt: skip
+        part = part.loc[:, ~repeated]
         part.insert(0, "feature", read.features)
         part.insert(1, "_file", one.name)
         part.insert(2, "_row", read.rows)
