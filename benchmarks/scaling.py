@@ -131,7 +131,9 @@ def _processes(n: int, warm: tuple[int, int]) -> tuple[Callable[..., Any], Calla
 def _dask(n: int, warm: tuple[int, int]) -> tuple[Callable[..., Any], Callable[[], None]]:
     import distributed
 
-    cluster = distributed.LocalCluster(n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None)
+    cluster = distributed.LocalCluster(
+        n_workers=n, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+    )
     client = distributed.Client(cluster)
     client.run(_warm, *warm)
 

@@ -26,6 +26,7 @@ API = {
     "rechallenge.study": "the study file",
     "rechallenge.tables": "reading tables",
     "rechallenge.pipeline": "running a study",
+    "rechallenge.bulk": "large screens and libraries of studies",
     "rechallenge.evidence": "the table of claims",
     "rechallenge.analysis": "what an analysis is, and finding them",
     "rechallenge.contrasts": "who is compared with whom",

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,19 @@ def test_every_call_is_answered_and_what_goes_wrong_is_an_answer() -> None:
     assert dict(bulk.spread(squared, [(i,) for i in range(5)], workers.Inline())) == {0: 0, 1: 1, 2: 4, 3: 9, 4: 16}
     answers = dict(bulk.spread(fails, [(i,) for i in range(3)], workers.Inline()))
     assert answers == {0: 0, 1: bulk.Lost("ValueError: one is odd"), 2: 2}
+
+
+def test_calls_are_made_while_others_are_answered() -> None:
+    seen: list[str] = []
+
+    def calls() -> Iterator[tuple[int]]:
+        for i in range(3):
+            seen.append(f"made {i}")
+            yield (i,)
+
+    for number, _ in bulk.spread(squared, calls(), workers.Inline()):
+        seen.append(f"answered {number}")
+    assert seen == ["made 0", "answered 0", "made 1", "answered 1", "made 2", "answered 2"]
 
 
 @pytest.mark.slow

@@ -29,7 +29,22 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "rechallenge 0." in capsys.readouterr().out
     assert call("--help") == 0
     out = capsys.readouterr().out
-    assert all(c in out for c in ("demo", "new", "check", "run", "explain", "surface", "list", "contract", "knowledge"))
+    assert all(
+        c in out
+        for c in (
+            "demo",
+            "new",
+            "check",
+            "run",
+            "library",
+            "curves",
+            "explain",
+            "surface",
+            "list",
+            "contract",
+            "knowledge",
+        )
+    )
 
 
 def test_new_then_check_then_refuse_to_overwrite(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -120,30 +120,47 @@ def fit_table(
     chosen = _options(bootstraps, options)
     budget = parse_memory(memory)
     part_rows = rows_within(budget, bootstraps)
-    step = step_of(part_of_curves)
     store = Store(out / STORE)
     store.prepare()
-    counted = Counted()
-    given = {"chosen": chosen}
-    cut: list[tuple[str, str]] = []
-    asked: list[pd.DataFrame] = []
-    with explained("cut the table in", out):
-        for frame in parts(path, out, part_rows, counted):
-            digest = store.put_table(frame).sha256
-            cut.append((key_of(step, {"wells": digest}, given, part=True), digest))
-            asked.append(frame.loc[frame["dose_um"] > 0, list(CURVE)].drop_duplicates())
-    todo = [i for i, (key, _) in enumerate(cut) if store.manifest(key) is None]
-    tell(Event("planned", total=len(cut)))
-    calls = [(step.ref, str(store.root), cut[i][0], cut[i][1], given) for i in todo]
-    failed, peak = _compute(calls, todo, jobs, dask, tell, len(cut))
-    curves, reasons = _joined(store, [key for key, _ in cut], failed)
-    left = _left_out(asked, curves, reasons)
+    cut = _Cut(path, out, store, part_rows, {"chosen": chosen})
+    failed, peak = _compute(cut, workers.make(jobs, dask), tell)
+    curves, reasons = _joined(store, cut.keys, failed)
+    left = _left_out(cut.asked, curves, reasons)
     made = Fitted(
-        out, counted.rows, counted.empty, len(curves), left, len(cut), len(todo) - len(failed), len(failed),
-        part_rows, budget, peak, time.perf_counter() - clock,
+        out, cut.counted.rows, cut.counted.empty, len(curves), left, len(cut.keys), len(cut.todo) - len(failed),
+        len(failed), part_rows, budget, peak, time.perf_counter() - clock,
     )  # fmt: skip
     _write(made, curves, path, chosen)
     return replace(made, seconds=time.perf_counter() - clock)
+
+
+class _Cut:
+    """The parts of a table, stored one by one; iterating gives the call for each that is not computed yet."""
+
+    def __init__(self, path: Path, out: Path, store: Store, rows: int, given: Mapping[str, Any]):
+        self._path, self._out, self._store, self._rows, self._given = path, out, store, rows, given
+        self.counted = Counted()
+        self.keys: list[str] = []
+        self.todo: list[int] = []
+        #: the curves of each part
+        self.asked: list[pd.DataFrame] = []
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        step = step_of(part_of_curves)
+        with explained("cut the table in", self._out):
+            for frame in parts(self._path, self._out, self._rows, self.counted):
+                digest = self._store.put_table(frame).sha256
+                key = key_of(step, {"wells": digest}, self._given, part=True)
+                self.asked.append(frame.loc[frame["dose_um"] > 0, list(CURVE)].drop_duplicates())
+                self.keys.append(key)
+                if self._store.manifest(key) is None:
+                    self.todo.append(len(self.keys) - 1)
+                    yield step.ref, str(self._store.root), key, digest, self._given
+
+    @property
+    def total(self) -> int:
+        """How many parts there will be, as far as it is known."""
+        return max(len(self.keys), -(-self.counted.rows // self._rows))
 
 
 def fit_part(ref: str, root: str, key: str, wells: str, given: Mapping[str, Any]) -> tuple[str, str, int]:
@@ -161,24 +178,22 @@ def _options(bootstraps: int, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, **({"interval": "bootstrap", "n_boot": bootstraps} if bootstraps else {})}
 
 
-def _compute(
-    calls: list[tuple[Any, ...]], todo: list[int], jobs: int, dask: str | None, tell: Progress, total: int
-) -> tuple[dict[int, str], int]:
+def _compute(cut: _Cut, crew: workers.Workers, tell: Progress) -> tuple[dict[int, str], int]:
     """Reasons of the parts that failed, by number, and the largest memory of a worker."""
     failed: dict[int, str] = {}
-    peak, done = 0, total - len(todo)
-    if not calls:
-        return failed, peak
-    crew = workers.make(jobs, dask)
+    peak = answered = 0
     clean = False
     try:
-        for at, answer in spread(fit_part, calls, crew):
-            done += 1
+        for at, answer in spread(fit_part, cut, crew):
+            answered += 1
             state, reason, used = ("failed", answer.reason, 0) if isinstance(answer, Lost) else answer
             peak = max(peak, used)
             if state == "failed":
-                failed[todo[at]] = reason
-            tell(Event("finished", f"part {todo[at] + 1}", state, done=done, total=total, reason=reason))
+                failed[cut.todo[at]] = reason
+            if answered == 1:
+                tell(Event("planned", total=cut.total))
+            done = len(cut.keys) - len(cut.todo) + answered
+            tell(Event("finished", f"part {cut.todo[at] + 1}", state, done=done, total=cut.total, reason=reason))
         clean = True
     finally:
         crew.close(now=not clean)

@@ -7,7 +7,7 @@ is given up. A Dask cluster tries again by itself.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -25,28 +25,35 @@ class Lost:
     reason: str
 
 
-def spread(f: Callable[..., Any], calls: Sequence[tuple[Any, ...]], crew: Workers) -> Iterator[tuple[int, Any]]:
+def spread(f: Callable[..., Any], calls: Iterable[tuple[Any, ...]], crew: Workers) -> Iterator[tuple[int, Any]]:
     """(number of the call, its answer or `Lost`), as they end.
 
-    Raises StoreError where the store cannot be read or written and RechallengeError where all workers are lost.
+    Calls are taken when a worker is free, so that what makes them goes on while others are at work. Raises StoreError
+    where the store cannot be read or written and RechallengeError where all workers are lost.
     """
-    waiting: deque[int] = deque(range(len(calls)))
+    waiting = iter(enumerate(calls))
+    held: dict[int, tuple[Any, ...]] = {}
     suspects: deque[int] = deque()
     deaths: Counter[int] = Counter()
     flying: dict[Future[Any], int] = {}
 
     def submit(number: int) -> None:
         try:
-            flying[crew.submit(f, *calls[number])] = number
+            flying[crew.submit(f, *held[number])] = number
         except BrokenExecutor:  # the workers died between two calls: this one never began
             crew.restart()
-            flying[crew.submit(f, *calls[number])] = number
+            flying[crew.submit(f, *held[number])] = number
 
-    while waiting or suspects or flying:
+    more = True
+    while more or suspects or flying:
         if suspects and not flying:
             submit(suspects.popleft())
-        while waiting and not suspects and len(flying) < crew.limit:
-            submit(waiting.popleft())
+        while more and not suspects and len(flying) < crew.limit:
+            taken = next(waiting, None)
+            more = taken is not None
+            if taken is not None:
+                held[taken[0]] = taken[1]
+                submit(taken[0])
         # a limit, because on Windows a wait without one cannot be interrupted
         done = wait(flying, timeout=1.0, return_when=FIRST_COMPLETED).done
         if any(isinstance(x.exception(), BrokenExecutor) for x in done if not x.cancelled()):
@@ -55,20 +62,24 @@ def spread(f: Callable[..., Any], calls: Sequence[tuple[Any, ...]], crew: Worker
         for future in sorted(done, key=flying.__getitem__):
             number = flying.pop(future)
             try:
-                yield number, future.result()
+                answer = future.result()
             except StoreError:
                 raise
             except BrokenExecutor:
                 broken.append(number)
+                continue
             except Exception as e:
                 if lost := crew.lost(e):
                     raise RechallengeError(lost) from e
-                yield number, Lost(f"{type(e).__name__}: {e}")
+                answer = Lost(f"{type(e).__name__}: {e}")
+            del held[number]
+            yield number, answer
         if broken:
             crew.restart()
         for number in broken:
             deaths[number] += 1
             if deaths[number] > 1:
+                del held[number]
                 yield number, Lost(DIED)
             else:
                 suspects.append(number)
