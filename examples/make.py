@@ -4,8 +4,8 @@
     python examples/make.py --answers       # run each too, and write what the program says into its README.md
 
 The tables are those of `rechallenge demo --study NAME --size small`, made smaller and written as text throughout: fewer
-genes, patients and cells, values of the cohorts with two decimals, single cells as a table of genes x cells with a
-sheet.
+genes, patients and cells, values of the cohorts with two decimals, abundances in thousands, single cells as a table of
+genes x cells with a sheet.
 """
 
 from __future__ import annotations
@@ -24,20 +24,31 @@ from rechallenge.simulate.whole import save
 HERE = Path(__file__).resolve().parent
 NAMES = tuple(studies.ABOUT)
 SEED = 0
-GENES, PROTEINS, PATIENTS, CELLS = 300, 100, 90, 45
+#: cells of each sample, and what else is smaller
+CELLS = 45
+SIZES = {
+    "akr1b1": {"genes": 300, "proteins": 100, "patients": 90},
+    # twenty-seven proteins melt higher, and the others have to be the many
+    "ilf3": {"genes": 300, "proteins": 180, "patients": 80},
+    "cav1": {"genes": 300, "proteins": 100, "patients": 90},
+}
 #: what is answered here stands between these lines of README.md
 OPEN, CLOSE = "<!-- answer -->\n```text\n", "\n```\n<!-- end of answer -->"
 
 
 def write(name: str, folder: Path) -> Path:
     """The tables of an example in `folder`; other files there are left as they are."""
-    size = None
-    if name in studies.SIZES:
-        size = replace(studies.SIZES[name]["small"], genes=GENES, proteins=PROTEINS, patients=PATIENTS)
-    studies.write(name, folder, seed=SEED, size=size or "full")  # the fourth is small as it is
+    if name in SIZES:
+        studies.write(name, folder, seed=SEED, size=replace(studies.SIZES[name]["small"], **SIZES[name]))
+    else:
+        studies.write(name, folder, seed=SEED)  # small as it is
     for path in sorted(folder.glob("cohort_*.csv")):
         save(path, pd.read_csv(path).round(2))
-    if (folder / "planted.csv").is_file() and name in studies.SIZES:
+    if (folder / "thermal_shift.csv").is_file():
+        melts = pd.read_csv(folder / "thermal_shift.csv")
+        melts["abundance"] = (melts["abundance"] / 1000).round().clip(lower=1).astype(int)
+        save(folder / "thermal_shift.csv", melts)
+    if name in SIZES:
         save(folder / "planted.csv", pd.read_csv(folder / "planted.csv").round(3))
     if (folder / "cells.h5ad").is_file():
         _cells_as_text(folder)

@@ -358,4 +358,4 @@ def _summary(row: dict[str, Any]) -> str:
     text += f". {said[0][0].upper()}{'; '.join(said)[1:]}."
     if row["dose_um"] == row["dose_um"]:
         return text + f" Lowest effective dose, {row['dose_um']:g} µM: {REACHED[row['achievable']]}."
-    return text + " Whether patients reach an effective dose is unknown."
+    return text + " No claim names its lowest effective dose."
