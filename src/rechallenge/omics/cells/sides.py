@@ -10,9 +10,10 @@ import pandas as pd
 from rechallenge import contrasts as groups
 from rechallenge.contrasts import Comparison, Group
 from rechallenge.omics.cells.groups import groups_of, rank
+from rechallenge.omics.cells.pseudobulk import GROUPS
 
-#: contrasts of two groups of one patient, and of groups of cells that have neither model nor patient
-PAIR, GROUPS = "pair", "groups"
+#: contrasts of two groups of one patient
+PAIR = "pair"
 
 
 def sides(
