@@ -189,7 +189,9 @@ def main(
             path = file or Path(folder) / f"cells{n}.h5ad"
             if not path.exists():
                 start = time.perf_counter()
-                simulated(path, n)
+                part = path.with_name(path.name + ".part")  # half a file is never taken for a whole one
+                simulated(part, n)
+                part.replace(path)
                 print(f"{n:,} cells written in {time.perf_counter() - start:.0f} s, "
                       f"{path.stat().st_size / 2**30:.1f} GB", flush=True)  # fmt: skip
             if simulate_only:

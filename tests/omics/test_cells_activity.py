@@ -12,7 +12,18 @@ from scipy import stats
 
 from rechallenge import evidence
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells import activity, cycle, findings, hypotheses, pseudobulk, stemness, trends
+from rechallenge.omics.cells import (
+    activity,
+    cell_quality,
+    cell_states,
+    cycle,
+    findings,
+    hypotheses,
+    pseudobulk,
+    stemness,
+    trajectory,
+    trends,
+)
 from rechallenge.omics.cells import figures_states as figures
 from rechallenge.simulate import cells as simulated
 from rechallenge.stats import networks
@@ -117,6 +128,39 @@ def test_what_follows_the_course_is_found_in_every_sample(path):
     regulators = table[table["kind"] == "regulator"].set_index("term")
     assert regulators.loc["RISE", "q_value"] < 0.05
     assert (regulators.drop("RISE")["q_value"] < 0.05).sum() <= 1
+
+
+def test_a_course_that_follows_the_cycle_in_part_calls_no_still_genes(path):
+    """Dividing cells are put later: what they give to the genes of the cycle is no fall of all others."""
+    time, ways = pseudotime(path["of"], path["obs"])
+    late = time["pseudotime"] + 0.3 * (path["obs"]["planted_phase"] != "G1").to_numpy()
+    time["pseudotime"] = (late - late.min()) / (late.max() - late.min())
+    table = trends.pseudotime_trends(path["cells"], time, ways, n_permutations=2)["pseudotime_trends"]
+    genes = table[table["kind"] == "gene"].set_index("term")
+    planted = path["var"]["planted_log_fold"].reindex(genes.index)
+    dividing = set(np.array(list(path["var"].index))[simulated._members(list(path["var"].index), simulated.CYCLE)])
+    still = (planted == 0) & ~genes.index.isin(dividing)
+    assert (genes.loc[still, "p_value"] < 0.05).mean() < 0.08
+    assert (genes.loc[still, "q_value"] < 0.05).mean() < 0.02
+    assert (genes.loc[planted.abs() > 1, "q_value"] < 0.05).mean() > 0.85
+
+
+@pytest.mark.slow
+def test_the_whole_chain_follows_the_path_and_not_the_cycle(tmp_path: Path):
+    """States and pseudotime from the counts: the order is that of the planted path, and trends hold their level."""
+    data = simulated.lines("path", samples=3, cells=250, seed=0, spec=SPEC)
+    cells, obs = tables(data, tmp_path)
+    found = cell_states(cells, cell_quality(cells, doublets=False), maps=False)
+    way = trajectory(cells, found["cell_states"], found["variable_genes"], MODELS)
+    time = way["pseudotime"].set_index("cell")["pseudotime"].reindex(cells["cell"]).to_numpy()
+    there = np.isfinite(time)
+    assert stats.spearmanr(time[there], obs["planted_time"].to_numpy()[there]).statistic > 0.9
+    table = trends.pseudotime_trends(cells, way["pseudotime"], way["trajectory"], n_permutations=2)
+    genes = table["pseudotime_trends"].query("kind == 'gene'").set_index("term")
+    planted = data.var["planted_log_fold"].reindex(genes.index)
+    assert (genes.loc[planted == 0, "p_value"] < 0.05).mean() < 0.08
+    assert (genes.loc[planted == 0, "q_value"] < 0.05).mean() < 0.02
+    assert (genes.loc[planted.abs() > 1, "q_value"] < 0.05).mean() > 0.85
 
 
 def test_two_lines_without_a_path_have_no_trends(path):

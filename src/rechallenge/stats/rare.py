@@ -93,8 +93,9 @@ def _log_background(y: Floats, mean: Floats, dispersion: float) -> Floats:
 
 
 @nb.njit(cache=True, error_model="numpy")
-def _em(y, depth, weight, group, n_groups, one, const, fixed, dispersion, steps, share, rate, loglik):
-    """EM of all groups at once, at most ``steps`` of it; with fixed >= 0 the share is that.
+def _em(y, depth, weight, group, n_groups, one, const, fixed, dispersion, steps, start, share, rate, loglik):
+    """EM of all groups at once, at most ``steps`` of it; with fixed >= 0 the share is that. Rates begin at ``start``,
+    where it has any.
 
     ``one`` is the log chance of carriers, ``const`` what of the background's log chance holds no rate.
     """
@@ -108,16 +109,20 @@ def _em(y, depth, weight, group, n_groups, one, const, fixed, dispersion, steps,
         n[group[i]] += weight[i]
     for s in range(n_groups):
         some[s] = max(0.5 * some[s], 0.01)
-        rate[s] = some[s] / total[s]
+        rate[s] = start[s] if start.size else some[s] / total[s]
         share[s] = fixed if fixed >= 0 else 0.02
         loglik[s] = -np.inf
     middle = some.sum() / total.sum()
     size = 1.0 / dispersion if dispersion > 0 else 0.0
     part = np.zeros(y.size)
     now = np.zeros(n_groups)
+    yes = np.zeros(n_groups)
+    no = np.zeros(n_groups)
     for step in range(steps):
         for s in range(n_groups):
             now[s] = 0.0
+            yes[s] = math.log(share[s]) if share[s] > 0 else -np.inf
+            no[s] = math.log1p(-share[s]) if share[s] < 1 else -np.inf
         for i in range(y.size):
             s = group[i]
             mean = rate[s] * depth[i]
@@ -129,12 +134,16 @@ def _em(y, depth, weight, group, n_groups, one, const, fixed, dispersion, steps,
                 base = const[i] - mean
                 if y[i] > 0:
                     base += y[i] * math.log(mean)
-            f = share[s]
-            u = math.log(f) + one[i] if f > 0 else -np.inf
-            v = math.log1p(-f) + base if f < 1 else -np.inf
-            top = max(u, v)
-            whole = top + math.log(math.exp(u - top) + math.exp(v - top))
-            part[i] = math.exp(u - whole)
+            u = yes[s] + one[i]
+            v = no[s] + base
+            if u > v:
+                small = math.exp(v - u)
+                part[i] = 1.0 / (1.0 + small)
+                whole = u + math.log1p(small)
+            else:
+                small = math.exp(u - v)
+                part[i] = small / (1.0 + small)
+                whole = v + math.log1p(small)
             now[s] += weight[i] * whole
         change = 0.0
         for s in range(n_groups):
@@ -177,15 +186,40 @@ def _collapse(y: Floats, depth: Floats, group: Ints, groups: int) -> _Collapsed:
 
 
 def _fit(
-    d: _Collapsed, rate: float, shape: float, dispersion: float, fixed: float = -1.0, steps: int = 400
+    d: _Collapsed, rate: float, shape: float, dispersion: float, steps: int = 400
 ) -> tuple[Floats, Floats, Floats]:
     """Shares, backgrounds and log likelihoods [groups] for one rate and shape of carriers."""
-    share, background, loglik = np.empty(d.groups), np.empty(d.groups), np.empty(d.groups)
-    one = _log_nb(d.y, rate * d.depth, shape)
+    return _fit_of(d, *_terms(d, rate, shape, dispersion), dispersion, -1.0, steps, np.empty(0))
+
+
+def _terms(d: _Collapsed, rate: float, shape: float, dispersion: float) -> tuple[Floats, Floats]:
+    """What of the log chances of carriers and of background no step of EM changes."""
     const = -special.gammaln(d.y + 1)
     if dispersion > 0:
         const = const + special.gammaln(d.y + 1 / dispersion) - special.gammaln(1 / dispersion)
-    _em(d.y, d.depth, d.weight, d.group, d.groups, one, const, fixed, dispersion, steps, share, background, loglik)
+    return _log_nb(d.y, rate * d.depth, shape), np.asarray(const)
+
+
+def _fit_of(
+    d: _Collapsed, one: Floats, const: Floats, dispersion: float, fixed: float, steps: int, start: Floats
+) -> tuple[Floats, Floats, Floats]:
+    share, background, loglik = np.empty(d.groups), np.empty(d.groups), np.empty(d.groups)
+    _em(
+        d.y,
+        d.depth,
+        d.weight,
+        d.group,
+        d.groups,
+        one,
+        const,
+        fixed,
+        dispersion,
+        steps,
+        start,
+        share,
+        background,
+        loglik,
+    )
     return share, background, loglik
 
 
@@ -292,8 +326,10 @@ def _intervals(
     grid = np.concatenate([[0.0], np.geomspace(1e-5, 0.99, 45)])
     best = np.full((grid.size, d.groups), -np.inf)
     for i in likely:
-        for j, f in enumerate(grid):
-            here = _fit(d, found[i][0], found[i][1], dispersion, float(f))[2]
+        terms = _terms(d, found[i][0], found[i][1], dispersion)
+        background = np.empty(0)
+        for j, f in enumerate(grid):  # from the background of the share before, which is near
+            _, background, here = _fit_of(d, *terms, dispersion, float(f), 400, background)
             best[j] = np.maximum(best[j], here + total[i] - loglik[i])
     low, high = np.empty(d.groups), np.empty(d.groups)
     for s in range(d.groups):

@@ -113,6 +113,19 @@ def test_results_beside_the_counts_as_anndata(apart: dict[str, pd.DataFrame], tm
     assert again["n_counts"].tolist() == kept(apart["cells"], states)["n_counts"].tolist()
 
 
+def test_scores_of_every_cell_beside_the_counts(apart: dict[str, pd.DataFrame]) -> None:
+    states = apart["cell_states"]
+    markers = state_markers(apart["cells"], states)
+    sets = {f"of {s}": part["gene"].head(20).tolist() for s, part in markers.groupby("state")} | {"few": ["GENE1"]}
+    net = pd.DataFrame([("TF", g, 1.0) for g in sets["of 1"]], columns=["tf", "target", "weight"])
+    data = annotated(apart["cells"], states, sets=sets, regulons=net)
+    inside = (states["state"] == "1").to_numpy()
+    for name, column in (("aucell", "of 1"), ("ulm", "TF")):
+        table = data.obsm[name]
+        assert "few" not in table and table.index.equals(data.obs_names)
+        assert table.loc[inside, column].median() > table.loc[~inside, column].quantile(0.9)
+
+
 def test_one_population_is_one_state(tmp_path: Path) -> None:
     counts, group, _ = ex.simulated("one", 400, seed=2)
     cells = ex.study(tmp_path, counts, group)

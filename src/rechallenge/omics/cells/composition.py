@@ -11,6 +11,9 @@ from scipy import sparse
 from rechallenge import contrasts as groups
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
+from rechallenge.omics.cells.groups import groups_of
+from rechallenge.omics.cells.pseudobulk import asked, direction_of
+from rechallenge.omics.cells.rare import COMMON, RARE
 from rechallenge.omics.cells.reading import chunks, genes, kept
 from rechallenge.stats.factorial import contrast
 from rechallenge.stats.multiplicity import bh
@@ -25,14 +28,16 @@ SHARES = (
 SHIFTS = (
     "dataset", "contrast", "kind", "model", "treatment", "state", "group_fraction", "reference_fraction", "effect",
     "effect_unit", "se", "df", "ci_low", "ci_high", "statistic", "p_value", "q_value", "n", "n_group", "n_reference",
-    "design", "status", "reason", "source_table", "source_rows",
+    "design", "direction", "status", "reason", "source_table", "source_rows",
 )  # fmt: skip
 MARKERS = (
-    "dataset", "state", "rank", "gene", "log2fc", "detected_in", "detected_out", "n_samples", "n_agree", "status",
-    "reason",
+    "dataset", "state", "rank", "gene", "named", "log2fc", "detected_in", "detected_out", "n_samples", "n_agree",
+    "status", "reason",
 )  # fmt: skip
 #: cells of a state and of the others that a sample needs to be asked for a marker
 ASKED = 10
+#: drivers that are shown beside the markers at most
+DRIVERS = 6
 
 
 @analysis(
@@ -96,20 +101,23 @@ def state_shifts(
     cells: pd.DataFrame,
     models: pd.DataFrame,
     contrasts: pd.DataFrame | None = None,
+    patients: pd.DataFrame | None = None,
     *,
     confidence: float = 0.95,
 ) -> pd.DataFrame:
-    """One row per data set, contrast (resistance, treatment or declared, see `rechallenge.contrasts`) and state:
-    `SHIFTS`. `effect` is the difference of mean logits of the share; samples of one replicate are added up. With one
-    replicate on a side the status is `not_testable`. Raises NotApplicable where no two groups can be compared.
+    """One row per data set, contrast (resistance, treatment or declared, see `rechallenge.contrasts`, and groups of
+    patients) and state: `SHIFTS`. `effect` is the difference of mean logits of the share; samples of one replicate are
+    added up, and a patient or replicate with samples on both sides is a pair. With one replicate on a side the status
+    is `not_testable`. Raises NotApplicable where no two groups can be compared.
     """
     rows: list[dict[str, Any]] = []
-    for dataset, part in cell_states[cell_states["model"] != ""].groupby("dataset", sort=True):
-        sheet = groups.grouped(part)
-        states = sorted(part["state"].unique(), key=int)
+    for dataset, whole in cell_states.groupby("dataset", sort=True):
+        sheet, found_groups = asked(whole.assign(group=groups_of(whole, patients)), models, contrasts)
+        sheet = sheet[sheet["model"] != ""]
+        states = sorted(sheet["state"].unique(), key=int)
         mine = cells[cells["dataset"] == dataset].drop_duplicates(["_file"])
         origin = source_rows(mine["_file"], mine["_row"])
-        for one in groups.of(sheet, models, contrasts):
+        for one in found_groups:
             sides = [sheet[groups.members(sheet, g)] for g in (one.group, one.reference)]
             names = [one.group.label, one.reference.label]
             if len(states) < 2:
@@ -125,7 +133,8 @@ def state_shifts(
                     "dataset": dataset, "contrast": one.contrast, "kind": one.kind, "model": one.model,
                     "treatment": one.group.treatment, "state": state, "group_fraction": means[0],
                     "reference_fraction": means[1], "effect_unit": "logit of the share", "n_group": len(totals[0]),
-                    "n_reference": len(totals[1]), "source_table": "cells", "source_rows": origin,
+                    "n_reference": len(totals[1]), "direction": direction_of(one, models),
+                    "source_table": "cells", "source_rows": origin,
                     **{k: getattr(found, k) for k in ("effect", "se", "df", "ci_low", "ci_high", "statistic", "p_value",
                                                       "n", "design", "status", "reason")},
                 })  # fmt: skip
@@ -142,6 +151,17 @@ def _logits(cells: pd.Series, of: pd.Series) -> dict[str, float]:
     return {str(r): float(np.log((k + 0.5) / (n - k + 0.5))) for r, k, n in zip(of.index, cells, of, strict=True)}
 
 
+def _asked_after(named: tuple[str, ...], rare_cells: pd.DataFrame | None, dataset: str) -> list[str]:
+    """Genes that are shown whatever they are: those named, and drivers with a population, the surest first."""
+    if rare_cells is None:
+        return list(named)
+    there = rare_cells[(rare_cells["dataset"] == dataset) & rare_cells["population"].isin([RARE, COMMON])]
+    found = there.drop_duplicates("driver").sort_values(
+        ["population", "p_value", "driver"], ascending=[False, True, True]
+    )
+    return [*named, *found["driver"].head(DRIVERS)]
+
+
 @analysis(
     title="Marker genes of states",
     methods="Markers of a state are genes by their log2 ratio of mean counts per 10,000 between its cells and the "
@@ -154,9 +174,19 @@ def _logits(cells: pd.Series, of: pd.Series) -> dict[str, float]:
     limits="States were found from the same counts, so no test of a marker would be honest.",
 )
 def state_markers(
-    cells: pd.DataFrame, cell_states: pd.DataFrame, *, most: int = 50, asked: int = ASKED
+    cells: pd.DataFrame,
+    cell_states: pd.DataFrame,
+    rare_cells: pd.DataFrame | None = None,
+    *,
+    named: tuple[str, ...] = (),
+    most: int = 50,
+    asked: int = ASKED,
 ) -> pd.DataFrame:
-    """The `most` genes of each state that are higher in it than in the other cells: `MARKERS`.
+    """The `most` genes of each state that are higher in it than in the other cells, and in every state the genes that
+    are asked after: `MARKERS`.
+
+    Asked after are those of `named` and the drivers of which a population was found; `named` marks them, and their
+    `rank` is 0 where they are not among the `most`.
 
     `log2fc` is the mean over samples of log2 ((a + 1) / (b + 1)), a and b being mean counts per 10,000 (from logarithms
     where the file has those); `n_agree` of `n_samples` have the gene higher. `detected_in` and
@@ -170,6 +200,7 @@ def state_markers(
             continue
         table = kept(cells, own)
         names = np.array(genes(table), dtype=object)
+        wanted = np.flatnonzero(np.isin(names, _asked_after(named, rare_cells, str(dataset))))
         samples, labels = pd.factorize(own["sample"], sort=True)
         state = own["state"].map({s: i for i, s in enumerate(states)}).to_numpy(dtype=np.int64)
         n = len(states)
@@ -210,8 +241,11 @@ def state_markers(
             mean = each.mean(axis=0)
             order = np.lexsort((names.astype(str), -mean))[:most]
             order = order[mean[order] > 0]
+            more = np.setdiff1d(wanted, order)
+            rank = np.append(np.arange(1, len(order) + 1), np.zeros(len(more), dtype=np.int64))
+            order = np.append(order, more)
             parts.append(pd.DataFrame({
-                "dataset": dataset, "state": name, "rank": np.arange(1, len(order) + 1), "gene": names[order],
+                "dataset": dataset, "state": name, "rank": rank, "gene": names[order], "named": np.isin(order, wanted),
                 "log2fc": mean[order], "detected_in": seen[i][order] / max(n_in, 1),
                 "detected_out": (seen.sum(axis=0) - seen[i])[order] / max(n_out, 1),
                 "n_samples": int(asked_of.sum()), "n_agree": (each[:, order] > 0).sum(axis=0) if asked_of.any() else 0,

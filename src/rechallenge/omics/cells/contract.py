@@ -13,7 +13,7 @@ from rechallenge.tables.contract import Column, Contract, place
 
 def someone(frame: pd.DataFrame, models: pd.DataFrame) -> Iterator[Fault]:
     """Cells of nobody can be sorted into states, and nothing else."""
-    nobody = frame[(frame["model"] == "") & (frame["patient"] == "")]
+    nobody = frame[(frame["model"] == "") & (frame["patient"] == "") & (frame["group"] == "")]
     for (file, sample), rows in nobody.groupby(["_file", "sample"], sort=True):
         yield Fault(
             "no-model",
@@ -62,6 +62,10 @@ CELLS = Contract(
         Column("replicate", "biological replicate; by default every sample is one", default="",
                also=("rep", "biological replicate", "experiment")),
         Column("batch", "lane, run or day that samples share", default="", also=("lane", "run", "day", "chip")),
+        Column("group", "what a patient or a cell line is compared on, where no model says it: recurred or not "
+               "recurred, before or after treatment, parental or resistant; two groups of one patient are a pair",
+               default="",
+               also=("recurrence", "recurrence status", "relapse", "outcome", "time point", "response")),
         Column("cell_type", "kind of cell where it is known: malignant, T cell, ...", default="",
                also=("celltype", "cell type", "annotation", "cell label")),
         # made by reading, never in the sheet
@@ -84,7 +88,7 @@ CELLS = Contract(
     ),
 )  # fmt: skip
 #: columns that a sheet, obs or study.toml may give
-GIVEN = ("sample", "model", "patient", "treatment", "stage", "replicate", "batch", "cell_type")
+GIVEN = ("sample", "model", "patient", "treatment", "stage", "replicate", "batch", "group", "cell_type")
 
 
 @lru_cache(maxsize=1)

@@ -45,16 +45,16 @@ def phases(cells: pd.DataFrame, genes: Sequence[str]) -> tuple[NDArray[np.object
         return None, sizes
     total = np.zeros(len(genes))
     for part in reading.chunks(cells):
-        total += np.asarray(_logged(part.matrix).sum(axis=0)).ravel()
+        total += np.asarray(logged(part.matrix).sum(axis=0)).ravel()
     weights = np.column_stack([weight(total / len(cells), inside[k]) for k in (S, G2M)])
     score = np.empty((len(cells), 2))
     for part in reading.chunks(cells):
-        score[part.rows] = _logged(part.matrix) @ weights
+        score[part.rows] = logged(part.matrix) @ weights
     best = np.where(score[:, 0] >= score[:, 1], S, G2M).astype(object)
     return np.where(score.max(axis=1) > 0, best, G1).astype(object), sizes
 
 
-def _logged(counts: Any) -> Any:
+def logged(counts: Any) -> Any:
     """log(1 + 10,000 share) of counts [cells, genes], sparse."""
     import scipy.sparse as sp
 

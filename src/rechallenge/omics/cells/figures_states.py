@@ -79,7 +79,8 @@ def _standard(part: pd.DataFrame, titles: dict[str, str]) -> pd.DataFrame:
 
 @figure(
     title="Markers of states",
-    caption="The strongest markers of every state. Size: share of the state's cells in which the gene is seen; colour: "
+    caption="The strongest markers of every state, then the genes that were asked after (named in the study, or "
+    "drivers of which a population was found). Size: share of the state's cells in which the gene is seen; colour: "
     "log2 fold change against the other states.",
 )
 def state_marker_dots(state_markers: pd.DataFrame) -> Any:
@@ -91,9 +92,13 @@ def state_marker_dots(state_markers: pd.DataFrame) -> Any:
     charts = []
     for dataset, part in state_markers.groupby("dataset", sort=True):
         # one marker list per state, each gene once
-        best = part[part["log2fc"] > 0].sort_values(["log2fc", "gene"], ascending=[False, True], kind="mergesort")
+        best = part[(part["log2fc"] > 0) & (part["rank"] > 0)].sort_values(
+            ["log2fc", "gene"], ascending=[False, True], kind="mergesort"
+        )
         best = best.assign(_o=_by_state(best["state"])).groupby("state", sort=True).head(MARKERS)
         genes = list(dict.fromkeys(best.sort_values(["_o"], kind="mergesort")["gene"]))
+        # then those that were asked after, in every state
+        genes += [g for g in dict.fromkeys(part.loc[part["named"], "gene"].sort_values()) if g not in genes]
         data = part[part["gene"].isin(genes)].assign(_o=lambda t: _by_state(t["state"])).sort_values("_o")
         if not genes or data["state"].nunique() < 2:
             continue

@@ -17,14 +17,14 @@ from rechallenge.analysis import claims
 from rechallenge.evidence import claim_table
 from rechallenge.knowledge.questions.collections import PROGRAMMES, set_titles
 from rechallenge.omics.cells.activity import METABOLISM, PATHWAY, REGULATOR
-from rechallenge.omics.cells.pseudobulk import ALL, PATIENTS
+from rechallenge.omics.cells.pseudobulk import ALL, GROUPS, PATIENTS
 from rechallenge.omics.cells.trends import GENE
 from rechallenge.report.words import equals, interval, number
 
 STREAM = "cells"
 CALLED = 0.05
 #: contrasts that tell of resistance
-KINDS = ("resistance", PATIENTS)
+KINDS = ("resistance", PATIENTS, GROUPS)
 #: log2 counts per million that a gene needs over all samples to be spoken of
 EXPRESSED = 1.0
 #: claims of one state and contrast at most
@@ -237,6 +237,51 @@ def state_drug_claims(state_drugs: pd.DataFrame) -> pd.DataFrame:
                 "model": part["model"].iloc[0], "contrast": f"{contrast} ({dataset})", "direction": -1,
                 "status": "not_testable", "analysis": "state_drugs", "source_table": "state_drugs",
                 "claim": f"Hypothesis: {drug} against {where} of {contrast} ({dataset}), because it {why}.",
+            }
+        )  # fmt: skip
+    return claim_table(rows)
+
+
+@claims(title="Shares of states, by sample")
+def state_shift_claims(state_shifts: pd.DataFrame, state_markers: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One claim per state and contrast of resistance or of patients: whether its share differs between samples.
+
+    A state is found from the same cells, so it is named by its markers and says nothing of a single gene. Shares add
+    up to one: where one state takes more, others take less.
+    """
+    rows = []
+    marked: dict[tuple[str, str], list[str]] = {}
+    if state_markers is not None:
+        best = state_markers[state_markers["rank"] > 0].sort_values("rank", kind="mergesort")
+        marked = {(str(d), str(s)): list(p["gene"].head(3)) for (d, s), p in best.groupby(["dataset", "state"])}
+    for row in _each(state_shifts[state_shifts["kind"].isin(KINDS)]):
+        tested = row.status == "estimated" and np.isfinite(row.p_value)
+        by = marked.get((str(row.dataset), str(row.state)), [])
+        name = f"State {row.state}" + (f" ({', '.join(by)})" if by else "")
+        yes = tested and row.q_value < CALLED
+        how = (
+            f"takes {'more' if row.effect > 0 else 'less'} of the cells" if yes else "is not shown to change its share"
+        )
+        shares = f"{number(100 * row.group_fraction)} % against {number(100 * row.reference_fraction)} %"
+        numbers = (
+            f"{shares}, odds {number(np.exp(row.effect))}-fold (95 % interval "
+            f"{interval(np.exp(row.ci_low), np.exp(row.ci_high))}; {equals('p', row.p_value)}, "
+            f"{equals('q', row.q_value)}; {int(row.n_group)} and {int(row.n_reference)} samples)"
+            if tested
+            else f"{shares}, {row.reason}"
+        )
+        rows.append(
+            {
+                "entity": f"{name} of {row.dataset}", "entity_type": "pathway", "stream": STREAM,
+                "level": "clinical" if row.kind == PATIENTS else "association",
+                "model": "patients" if row.kind == PATIENTS else row.model,
+                "contrast": f"{row.contrast} ({row.dataset}, share of state {row.state})",
+                "direction": int(np.sign(row.effect)) * int(row.direction) if tested else 0,
+                "effect": row.effect, "effect_unit": row.effect_unit,
+                **_numbers(row, tested, "se", "ci_low", "ci_high", "statistic", "p_value", "q_value"), "n": row.n,
+                "status": "estimated" if tested else "not_testable", "analysis": "state_shifts",
+                "source_table": "state_shifts", "source_rows": row.source_rows,
+                "claim": f"{name} {how} in {row.contrast} ({row.dataset}): {numbers}.",
             }
         )  # fmt: skip
     return claim_table(rows)

@@ -15,7 +15,7 @@ import pandas as pd
 from rechallenge import knowledge
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells.pseudobulk import PATIENTS
+from rechallenge.omics.cells.pseudobulk import GROUPS, PATIENTS
 
 LAMB = "doi:10.1126/science.1132939"
 COLUMNS = (
@@ -58,7 +58,9 @@ def state_drugs(
     treatment's statistics with those of the state (above 0 = against it). Always `not_testable`. Raises NotApplicable
     where no resistant cells were compared.
     """
-    table = cell_contrasts[cell_contrasts["kind"].isin(["resistance", PATIENTS]) & (cell_contrasts["direction"] == 1)]
+    table = cell_contrasts[
+        cell_contrasts["kind"].isin(["resistance", PATIENTS, GROUPS]) & (cell_contrasts["direction"] == 1)
+    ]
     if table.empty:
         raise NotApplicable("no resistant cells were compared with their parents")
     targets = knowledge.table("drug_targets")

@@ -16,7 +16,7 @@ import pandas as pd
 from rechallenge import contrasts as groups
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells.pseudobulk import PATIENTS, asked, direction_of
+from rechallenge.omics.cells.pseudobulk import GROUPS, PATIENTS, asked, direction_of
 from rechallenge.omics.cells.rare import NONE
 from rechallenge.stats import fractions
 from rechallenge.stats.multiplicity import bh
@@ -30,12 +30,13 @@ COLUMNS = (
 
 
 def by_unit(rare_cells: pd.DataFrame) -> pd.DataFrame:
-    """Share of each patient, or of each sample that is no patient's: several samples of one are added up."""
+    """Share of each patient in each group, or of each sample that is no patient's: several samples are added up."""
     table = rare_cells[rare_cells["frequency"].notna()].copy()
     table["unit"] = np.where(table["patient"].astype(str) != "", table["patient"], table["sample"])
     table["carriers"] = table["frequency"] * table["n_cells"]
-    keys = ["dataset", "driver", "unit"]
-    rest = ["sample", "patient", "model", "treatment", "stage", "replicate", "batch", "group", "population"]
+    table["group"] = table["group"].fillna("").astype(str)
+    keys = ["dataset", "driver", "unit", "group"]
+    rest = ["sample", "patient", "model", "treatment", "stage", "replicate", "batch", "population"]
     out = table.groupby(keys, sort=True).agg(
         **{c: (c, "first") for c in rest}, carriers=("carriers", "sum"), n_cells=("n_cells", "sum")
     ).reset_index()  # fmt: skip
@@ -82,7 +83,7 @@ def rare_association(
             row = {
                 "dataset": dataset, "driver": driver, "contrast": one.contrast, "kind": one.kind,
                 "group_a": one.group.label, "group_b": one.reference.label, "n": len(x) + len(y),
-                "model": "" if one.kind == PATIENTS else one.model, "direction": direction_of(one, models),
+                "model": "" if one.kind in (PATIENTS, GROUPS) else one.model, "direction": direction_of(one, models),
                 "n_cells": int(own.loc[sides[0] | sides[1], "n_cells"].sum()), "source_table": "cells", **made,
             }  # fmt: skip
             if (own["population"] == NONE).all():

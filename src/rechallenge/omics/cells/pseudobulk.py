@@ -22,7 +22,7 @@ from rechallenge.analysis import analysis
 from rechallenge.contrasts import Comparison, Group
 from rechallenge.faults import NotApplicable
 from rechallenge.omics.cells import reading
-from rechallenge.omics.cells.groups import did_badly, groups_of
+from rechallenge.omics.cells.groups import did_badly, groups_of, rank
 from rechallenge.stats import counts as nb
 from rechallenge.stats import mixed
 from rechallenge.stats.multiplicity import bh
@@ -35,6 +35,8 @@ ALL = "all"
 #: genes with fewer counts than this over all samples are not estimated
 LEAST_COUNTS = 10
 PATIENTS = "patients"
+#: contrasts of groups that are neither models nor patients
+GROUPS = "groups"
 KEYS = ["model", "treatment", "stage", "replicate", "batch"]
 SAMPLES = (
     "dataset", "state", "sample", "model", "patient", "treatment", "stage", "replicate", "batch", "group", "n_cells",
@@ -119,29 +121,33 @@ def biological(values: Floats, sheet: pd.DataFrame) -> tuple[Floats, pd.DataFram
 def asked(
     sheet: pd.DataFrame, models: pd.DataFrame, declared: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, list[Comparison]]:
-    """Units as models are compared (`grouped`), and what is compared. Patients without a model form groups by what they
-    are compared on, each patient one unit."""
+    """Units as models are compared (`grouped`), and what is compared. What has no model is compared by its group, each
+    patient one unit; a patient with samples in two groups is a pair, as a replicate in two models is."""
     own = groups.grouped(sheet)
-    people = (own["model"] == "") & (own["group"] != "") & (own["patient"] != "")
+    people = (own["model"] == "") & (own["group"] != "")
+    named = own["patient"].fillna("").astype(str)
     own.loc[people, "model"] = own.loc[people, "group"]
-    own.loc[people, "replicate"] = own.loc[people, "patient"]
+    own.loc[people, "replicate"] = np.where(named != "", named, own["replicate"])[people.to_numpy()]
     own.loc[people, "stage"] = ""
+    if own[people].groupby("group")["treatment"].nunique().max() == 1:
+        own.loc[people, "treatment"] = groups.VEHICLE  # the group says it already
     found = groups.of(own[own["model"] != ""], models, declared)
     names = sorted(set(own.loc[people, "model"]))
     for i, a in enumerate(names):
         for b in names[i + 1 :]:
-            one, two = (b, a) if did_badly(b) >= did_badly(a) else (a, b)
+            one, two = (b, a) if rank(b) >= rank(a) else (a, b)
+            kind = PATIENTS if (named[people & own["model"].isin([a, b])] != "").all() else GROUPS
             for treatment in sorted(set(own.loc[people, "treatment"])):
                 sides = [Group(g, treatment) for g in (one, two)]
                 there = [groups.members(own, g).any() for g in sides]
                 if all(there):
-                    found.append(Comparison(PATIENTS, sides[0], sides[1]))
+                    found.append(Comparison(kind, sides[0], sides[1]))
     return own, found
 
 
 def direction_of(one: Comparison, models: pd.DataFrame) -> int:
     """+1 where being up goes with resistance: a resistant model against its parent, patients who did badly."""
-    if one.kind == PATIENTS:
+    if one.kind in (PATIENTS, GROUPS):
         return int(did_badly(one.group.model) > did_badly(one.reference.model))
     return groups.direction(one, models)
 
@@ -189,9 +195,10 @@ def cell_contrasts(
 ) -> dict[str, pd.DataFrame]:
     """`cell_contrasts`: one row per data set, state, contrast and gene (`COLUMNS`); `state_samples`: `SAMPLES`.
 
-    Contrasts come from the models (resistant against parent), treatments, `[[contrasts]]` and, for tumours, from what
-    patients are compared on (recurrence, response). log2fc is per sample, not per cell; `n` are biological replicates.
-    Fewer than two samples on a side: `not_testable`, with the plain difference. Raises NotApplicable without counts.
+    Contrasts come from the models (resistant against parent), treatments, `[[contrasts]]` and, for what has no model,
+    from its group (recurrence, response, before and after; samples of one patient are paired). log2fc is per sample,
+    not per cell; `n` are biological replicates. Fewer than two samples on a side: `not_testable`, with the plain
+    difference. Raises NotApplicable without counts.
     """
     sheet = units(cell_states, patients, least=least_cells)
     sheet["n_counts"] = np.nan

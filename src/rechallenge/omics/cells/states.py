@@ -25,7 +25,9 @@ SILHOUETTE = "doi:10.1016/0377-0427(87)90125-7"
 HENNIG = "doi:10.1016/j.csda.2006.11.025"
 #: principal components that are kept in the table
 PCS = 30
-WHO = ("dataset", "cell", "sample", "model", "patient", "treatment", "stage", "replicate", "batch", "cell_type")
+WHO = (
+    "dataset", "cell", "sample", "model", "patient", "treatment", "stage", "replicate", "batch", "group", "cell_type",
+)  # fmt: skip
 COLUMNS = (*WHO, "state", *(f"pc{i}" for i in range(1, PCS + 1)), "umap1", "umap2", "tsne1", "tsne2", "doublet_score")
 SUMMARY = (
     "dataset", "state", "n_cells", "share", "n_samples", "top_sample", "top_share", "stability", "stability_low",

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from rechallenge import contrasts as groups
 from rechallenge.analysis import analysis
 from rechallenge.faults import NotApplicable
-from rechallenge.omics.cells import paths
-from rechallenge.omics.cells.embedding import on_a_map
+from rechallenge.omics.cells import cycle, paths
+from rechallenge.omics.cells.embedding import on_a_map, principal
 from rechallenge.omics.cells.reading import counts, kept
+from rechallenge.omics.cells.sides import sides
+from rechallenge.omics.cells.states import PCS
 from rechallenge.stats import neighbours
 
 Floats = NDArray[np.float64]
@@ -47,7 +49,8 @@ AGREE, APART = 0.5, 0.7
 RESAMPLED, PART, RESAMPLED_OF = 20, 0.8, 3000
 
 
-def _methods(trajectory: dict[str, pd.DataFrame] | pd.DataFrame, roots: int, alpha: float, **_: Any) -> str:
+def _methods(trajectory: dict[str, pd.DataFrame] | pd.DataFrame, roots: int, alpha: float, without_cycle: bool,
+             **_: Any) -> str:  # fmt: skip
     return (
         f"A way from parental to resistant cells is claimed where the groups are apart (area under the curve at least "
         f"{APART:g}), where cells lie between them in both of two independent halves of their counts more often than "
@@ -56,6 +59,7 @@ def _methods(trajectory: dict[str, pd.DataFrame] | pd.DataFrame, roots: int, alp
         f"({DPT}; {NEAR} neighbours, {COMPONENTS} components) from {roots} parental roots agree (median Spearman's rho "
         f"at least {AGREE:g}). Order and place of states come with their range over {RESAMPLED} parts of the cells, "
         "each without one of the samples in turn where a side has three."
+        + (f" Genes of the cell cycle ({cycle.TIROSH}) took no part in the order." if without_cycle else "")
     )
 
 
@@ -83,12 +87,15 @@ def trajectory(
     variable_genes: pd.DataFrame,
     models: pd.DataFrame,
     contrasts: pd.DataFrame | None = None,
+    patients: pd.DataFrame | None = None,
     *,
     roots: int = 10,
     alpha: float = 0.05,
+    without_cycle: bool = True,
     seed: int = 0,
 ) -> dict[str, pd.DataFrame]:
-    """`trajectory`: one row per data set and contrast (resistance, treatment or declared; `TRAJECTORY`); `pseudotime`:
+    """`trajectory`: one row per data set and contrast (resistance, treatment or declared, and the two groups of each
+    patient, as before and after treatment; `TRAJECTORY`); `pseudotime`:
     one row per cell of a contrast that has a way (`PSEUDOTIME`, 0 to 1); `trajectory_states`: its states in order
     (`STATES`).
 
@@ -98,18 +105,25 @@ def trajectory(
     fewer than two samples on a side: what holds of these cells need not hold of another sample. Cells of the two models
     under other treatments and stages count among what may lie between. `between_share` is the share of cells in the
     middle beyond chance, `density` how densely cells lie in the sparsest stretch of it (1: as densely as if spread
-    evenly over the way), `gaps` the stretches without (0 parental mean, 1 resistant mean). Raises NotApplicable where
-    no two groups can be compared.
+    evenly over the way), `gaps` the stretches without (0 parental mean, 1 resistant mean). With `without_cycle`
+    the genes of the cell cycle are left out of the components that the order is told from: with them it follows the
+    cycle. Raises NotApplicable where no two groups can be compared.
     """
     rows: list[dict[str, Any]] = []
     times: list[pd.DataFrame] = []
     states: list[pd.DataFrame] = []
-    for dataset, part in cell_states[cell_states["model"] != ""].groupby("dataset", sort=True):
+    for dataset, part in cell_states.groupby("dataset", sort=True):
         part = part.sort_values("cell", kind="stable").reset_index(drop=True)
-        sheet = groups.grouped(part)
+        sheet, compared = sides(part, models, contrasts, patients)
+        if not compared:
+            continue
+        there = (sheet["model"] != "").to_numpy()
+        part, sheet = part[there].reset_index(drop=True), sheet[there].reset_index(drop=True)
+        part["model"] = sheet["model"]
         chosen = variable_genes[(variable_genes["dataset"] == dataset) & variable_genes["chosen"]]["gene"].tolist()
-        for one in groups.of(sheet, models, contrasts):
-            row, time, order = _one(str(dataset), sheet, part, one, cells, chosen, roots, alpha, seed)
+        points = _told_by(part, cells, chosen, without_cycle)
+        for one in compared:
+            row, time, order = _one(str(dataset), sheet, part, one, cells, chosen, points, roots, alpha, seed)
             rows.append(row)
             times += time
             states += order
@@ -129,7 +143,7 @@ def _empty(columns: tuple[str, ...]) -> pd.DataFrame:
 
 def _one(
     dataset: str, sheet: pd.DataFrame, part: pd.DataFrame, one: groups.Comparison, cells: pd.DataFrame,
-    chosen: list[str], roots: int, alpha: float, seed: int,
+    chosen: list[str], points_of: Floats, roots: int, alpha: float, seed: int,
 ) -> tuple[dict[str, Any], list[pd.DataFrame], list[pd.DataFrame]]:  # fmt: skip
     """One contrast: its row, the pseudotime of its cells and its states in order (nothing where there is no way)."""
     ends = [groups.members(sheet, g) for g in (one.reference, one.group)]
@@ -154,7 +168,7 @@ def _one(
     at = np.flatnonzero(among)
     used = at[on_a_map(len(at), MOST, seed)]
     mine = part.iloc[used].reset_index(drop=True)
-    points = _points(mine)
+    points = points_of[used]
     group = side[used]
     row["n_cells_used"] = len(used)
     table = kept(cells, mine)
@@ -181,12 +195,23 @@ def _one(
     time, spread = np.full(len(part), np.nan), np.full(len(part), np.nan)
     time[used], spread[used] = order.time, order.spread
     if len(rest):
-        near = neighbours.nearest_of(points, _points(part.iloc[rest]), 5).index
+        near = neighbours.nearest_of(points, points_of[rest], 5).index
         time[rest], spread[rest] = order.time[near].mean(axis=1), order.spread[near].mean(axis=1)
     out = part[["dataset", "cell", "sample", "model", "treatment", "state"]].iloc[at].copy()
     out["contrast"], out["status"] = one.contrast, "path"
     out["pseudotime"], out["pseudotime_sd"] = time[at], spread[at]
     return row, [out[list(PSEUDOTIME)]], [_states(dataset, one.contrast, out, again)]
+
+
+def _told_by(part: pd.DataFrame, cells: pd.DataFrame, chosen: list[str], without_cycle: bool) -> Floats:
+    """Components [cells, k] of the cells: those of the states, or, where genes of the cell cycle are among the variable
+    ones, anew without these."""
+    if without_cycle:
+        dividing = set(np.array(chosen, dtype=object)[np.concatenate(list(cycle.members(chosen).values()))])
+        if dividing and len(chosen) - len(dividing) >= PCS:
+            left = [g for g in chosen if g not in dividing]
+            return principal(kept(cells, part), left, min(PCS, len(part) - 1)).scores
+    return _points(part)
 
 
 def _points(frame: pd.DataFrame) -> Floats:
