@@ -19,7 +19,7 @@ from rechallenge.tables import files
 sys.path.append(str(Path(__file__).parents[1] / "knowledge"))
 import knowledge_samples
 
-FEW = settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+FEW = settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=3000)
 NAMES = [c.name for c in rc.cases()]
 #: text that has a meaning somewhere, and bytes that have none
@@ -74,7 +74,7 @@ def _damaged(folder: Path, name: str, seed: int, changes: list[tuple[str, int, i
     rc.reads(case, folder, rc.damaged(seeds[seed % len(seeds)], changes))
 
 
-@settings(FEW, max_examples=100)
+@settings(FEW, max_examples=60)
 @given(st.sampled_from(list(knowledge_samples.SAMPLES)), CHANGES)
 def test_damaged_published_tables_are_tables_or_errors(tmp_path_factory, name, changes) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("k")
@@ -140,7 +140,7 @@ def test_study_files_that_ask_for_too_much(what: str, tmp_path: Path) -> None:
     rc.study_file(tmp_path, rc.STUDY.replace(old, new).encode())
 
 
-@settings(FEW, max_examples=40)
+@settings(FEW, max_examples=25)
 @given(CHANGES)
 def test_damaged_study_files_load_or_name_their_faults(tmp_path_factory, changes) -> None:  # type: ignore[no-untyped-def]
     folder = tmp_path_factory.mktemp("t")

@@ -301,6 +301,7 @@ def test_a_disk_that_is_really_full(toy: Toy, tmp_path: Path) -> None:
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_give_what_one_gives(toy: Toy, tmp_path: Path) -> None:
     _, expected = places(toy, tmp_path)
     both = [started(toy, tmp_path / "out", 1), started(toy, tmp_path / "out", 1)]
@@ -388,7 +389,7 @@ def changes(rng: random.Random) -> list[tuple[str, int, int, bytes]]:
     return [(rng.choice(kinds), rng.randrange(1 << 16), rng.choice((1, 4, 30)), rng.choice(pieces)) for _ in range(3)]
 
 
-@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 300), marks=pytest.mark.slow)], ids=["few", "many"])
+@pytest.mark.parametrize("seeds", [range(4), pytest.param(range(4, 300), marks=pytest.mark.slow)], ids=["few", "many"])
 def test_damaged_records_are_never_believed(toy: Toy, tmp_path: Path, seeds: range) -> None:
     """Records of the store and the list of files of the run before, damaged within; nothing beside them is touched."""
     _, expected = places(toy, tmp_path)
@@ -430,9 +431,7 @@ def test_a_stored_result_of_another_form_is_said(tmp_path: Path) -> None:
             read(digest)
 
 
-@pytest.mark.parametrize(
-    "seeds", [range(15), pytest.param(range(15, 400), marks=pytest.mark.slow)], ids=["few", "many"]
-)
+@pytest.mark.parametrize("seeds", [range(8), pytest.param(range(8, 400), marks=pytest.mark.slow)], ids=["few", "many"])
 def test_damaged_results_are_explained_or_refused(toy: Toy, tmp_path: Path, seeds: range) -> None:
     out = tmp_path / "out"
     run(toy, out)

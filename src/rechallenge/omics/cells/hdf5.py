@@ -52,6 +52,11 @@ def _texts(data: Any, name: str) -> list[str]:
     import h5py
 
     if isinstance(data, h5py.Group):
+        inner = next((_item(data, k) for k in ("categories", "values") if k in data), None)
+        if isinstance(inner, h5py.Group) and (
+            "codes" in inner or "codes" not in data
+        ):  # a list of lists, or in circles
+            raise refuse("not-cells", f"the column {name} holds columns.", "Write it as text or numbers.")
         if "codes" in data and "categories" in data:
             codes = np.asarray(_list(_item(data, "codes"), name)[:], dtype=np.int64)
             labels = np.array([*_texts(_item(data, "categories"), name), ""], dtype=object)
