@@ -155,7 +155,7 @@ class _Cut:
                 self.keys.append(key)
                 if self._store.manifest(key) is None:
                     self.todo.append(len(self.keys) - 1)
-                    yield step.ref, str(self._store.root), key, digest, self._given
+                    yield step.ref, str(self._store.root.resolve()), key, digest, self._given
 
     @property
     def total(self) -> int:
