@@ -135,7 +135,7 @@ def installs(python: str, work: Path, wheel: Path, sdist: Path, study: str) -> N
         print(f"  {mb:7.1f} MB  {name}")
     if study:
         told = run([command, "demo", folder / "demo", "--study", study, "--size", "small"], TMPDIR=str(folder))
-        print("  demo: " + next(line for line in told.splitlines()[::-1] if " are told as planted" in line or line))
+        print("  demo: " + next((s for s in told.splitlines() if "as planted" in s), "ran"), flush=True)
         made = folder / "demo" / "results" / "report.html"
         if not made.is_file() or made.stat().st_size < 100_000:
             raise SystemExit("the small study wrote no report")
