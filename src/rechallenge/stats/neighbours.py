@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from rechallenge.stats import near_descent
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 #: up to so many points all distances are looked at
@@ -51,6 +49,8 @@ def nearest(points: NDArray[Any], k: int, seed: int = 0) -> Near:
     if len(x) <= EXACT:
         index, distance = _exact(x, x, k)
     else:
+        from rechallenge.stats import near_descent
+
         index, distance = near_descent.nearest(x, k, seed)
     return _self_first(np.asarray(index, dtype=np.int32), np.asarray(distance, dtype=np.float32))
 

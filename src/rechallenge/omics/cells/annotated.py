@@ -11,7 +11,7 @@ import pandas as pd
 
 from rechallenge.omics.cells import cycle
 from rechallenge.omics.cells.counting import Counts, counts, kept
-from rechallenge.stats import networks, sparse_activity
+from rechallenge.stats import networks
 
 
 def annotated(
@@ -64,6 +64,8 @@ def _scores(
     held: Counts, sets: Mapping[str, Sequence[str]] | None, regulons: pd.DataFrame | None
 ) -> dict[str, pd.DataFrame]:
     """Scores of every cell by what was asked for."""
+    from rechallenge.stats import sparse_activity
+
     out = {}
     if sets:
         member, names = sparse_activity.members(sets, held.genes)

@@ -16,7 +16,6 @@ from scipy import sparse
 from rechallenge.faults import RechallengeError
 from rechallenge.knowledge.places import data_folder
 from rechallenge.knowledge.resolve.genes import genes as resolve
-from rechallenge.omics.cells import columns
 from rechallenge.omics.cells import files as cell_files
 
 Ints = NDArray[np.int64]
@@ -72,6 +71,8 @@ def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = 
 
     Every chunk has all of the genes (or those of `names`, in that order). Raises as `counts`.
     """
+    from rechallenge.stats import sparse_columns
+
     every, maps = _plan(_keys(cells))
     chosen: NDArray[np.int64] | None = None
     if names is not None:
@@ -102,7 +103,7 @@ def chunks(cells: pd.DataFrame, size: int = SIZE, names: Sequence[str] | None = 
                 block = m.rows(first, last)
                 if b - a < last - first or (np.diff(rows[a:b]) != 1).any():
                     block = sparse.csr_array(block[rows[a:b] - first])
-                yield Chunk(mine[a:b].astype(np.int64), columns.moved(block, to, width))
+                yield Chunk(mine[a:b].astype(np.int64), sparse_columns.moved(block, to, width))
 
 
 def kept(cells: pd.DataFrame, of: pd.DataFrame) -> pd.DataFrame:

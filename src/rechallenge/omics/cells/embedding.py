@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse
 
-from rechallenge.omics.cells.columns import add_moments
 from rechallenge.omics.cells.quality import mitochondrial
 from rechallenge.omics.cells.reading import chunks, genes
 from rechallenge.stats import neighbours
@@ -91,6 +90,8 @@ def variable_genes(cells: pd.DataFrame, n: int = 2000) -> pd.DataFrame:
 
     Genes seen in fewer than three cells and mitochondrial genes are not chosen.
     """
+    from rechallenge.stats.sparse_columns import add_moments
+
     names = genes(cells)
     batch, labels = pd.factorize(cells["batch"].astype(str), sort=True)
     groups = max(len(labels), 1)

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import cells as benchmark
 from scipy import sparse
 
-from rechallenge.omics.cells.columns import add_moments, moved
+from rechallenge.stats.sparse_columns import add_moments, moved
 from rechallenge.tables import files
 
 
