@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from rechallenge.assays import images as assay
-from rechallenge.assays.images import reading, segment
+from rechallenge.assays.images import decoding, reading, segment
 from rechallenge.faults import InputFaults, NotApplicable
 from rechallenge.report.theme import export, specification
 from rechallenge.study import TableSource
@@ -152,7 +152,7 @@ def test_what_is_no_image_or_too_large_is_refused(tmp_path: Path, monkeypatch: p
     (tmp_path / "img" / "dapi.png").write_bytes(b"II*\x00 broken tiff")
     assert measured(tmp_path, spec)[1] == {"not-an-image"}
     spec = study(tmp_path)
-    monkeypatch.setattr(reading, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 1000)
     assert measured(tmp_path, spec)[1] == {"too-large"}
     save(tmp_path / "tiny.png", np.zeros((4, 4)))
     with pytest.raises(InputFaults, match="one plane"):

@@ -25,7 +25,7 @@ import reader_cases as rc
 import tifffile
 from PIL import Image
 
-from rechallenge.assays.images.reading import load
+from rechallenge.assays.images.decoding import load
 from rechallenge.faults import InputFaults
 from rechallenge.knowledge.errors import FormatError
 from rechallenge.knowledge.parsing.reading import content
