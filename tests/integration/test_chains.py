@@ -195,6 +195,17 @@ def test_what_nobody_knows_is_unknown_and_not_no():
     assert repurposing(one("MRPL12")).set_index("drug").loc["lefamulin", "right_direction"] == "unknown"
 
 
+def test_every_inhibitor_of_every_enzyme_can_be_listed():
+    """Some drugs are named by the table of inhibitors alone: what else there is to know of them is unknown."""
+    from rechallenge.knowledge import tables
+
+    genes = sorted({str(g) for g in tables.table("enzyme_inhibitors")["gene"]})
+    assert "HMGCR" in genes
+    found = pd.concat([repurposing(one(gene)) for gene in genes], ignore_index=True)
+    row = found[(found["drug"] == "bezafibrate") & (found["candidate"] == "HMGCR")].iloc[0]
+    assert row["achievable"] == "unknown" and np.isnan(row["cmax_um"])
+
+
 def test_drugs_of_the_study_that_reach_no_candidate_are_listed_last():
     tables = case("lefamulin")
     found = repurposing(one("CAV1"), tables["drugs"])

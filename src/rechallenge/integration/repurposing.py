@@ -187,6 +187,7 @@ def _tested(found: Mapping[str, Any]) -> dict[str, Any]:
 def _exposure(drug: str, found: Mapping[str, Any], exposures: pd.DataFrame | None) -> dict[str, Any]:
     """Plasma concentrations, and whether the dose that worked here is reached; `unknown` where no dose was tested, no
     where the drug is only put on the skin."""
+    from rechallenge.knowledge.errors import KnowledgeError
     from rechallenge.knowledge.questions.exposure import achievable
     from rechallenge.knowledge.questions.facts import administration
     from rechallenge.knowledge.questions.own import own_limits
@@ -195,8 +196,11 @@ def _exposure(drug: str, found: Mapping[str, Any], exposures: pd.DataFrame | Non
         return {c: found[c] for c in ("cmax_um", "cmax_free_um", "achievable")}
     limits = own_limits(exposures, drug, drug)
     if limits is None:
-        known = achievable(drug, 1.0)
-        limits = known.total_um, known.free_um
+        try:
+            known = achievable(drug, 1.0)
+            limits = known.total_um, known.free_um
+        except KnowledgeError:  # named by a table of inhibitors alone
+            limits = math.nan, math.nan
     verdict = "no" if administration(drug).topical else UNKNOWN
     return {"cmax_um": limits[0], "cmax_free_um": limits[1], "achievable": verdict}
 
