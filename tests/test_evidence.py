@@ -100,7 +100,7 @@ def test_a_bound_is_a_claim_without_a_number() -> None:
     assert evidence.claim_table([bound]).loc[0, "ci_low"] == -1.2
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=25)
 @given(st.permutations(range(6)))
 def test_the_order_of_the_joined_table_is_that_of_its_content(order: list[int]) -> None:
     rows = [row(entity=f"G{i % 3}", model=f"m{i}", claim=f"claim {i}") for i in range(6)]
