@@ -9,9 +9,10 @@ import pandas as pd
 
 from rechallenge.analysis import claims, figure
 from rechallenge.assays.elisa.concentrations import calibrate, filled
-from rechallenge.designs.labels import added, done, each
+from rechallenge.designs.labels import each
+from rechallenge.designs.moved import moved_claim
 from rechallenge.designs.plots import estimation_plot
-from rechallenge.evidence import AMOUNT, claim_table
+from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
 MOST_PLATES, MOST = 6, 6
@@ -68,31 +69,17 @@ def elisa_moved_claims(elisa_comparisons: pd.DataFrame) -> pd.DataFrame:
     rows = []
     mine = elisa_comparisons[elisa_comparisons["kind"].isin(["group", "within"]) & (elisa_comparisons["gene"] != "")]
     for row in each(mine):
-        given = added(row.group, row.control)
-        if not given or done(given).gene == row.gene or row.status not in ("estimated", "censored"):
+        if row.status not in ("estimated", "censored"):
             continue
-        sure = row.p_adjusted < 1 - row.confidence or row.status == "censored"
-        word = ("rises" if row.log2fc > 0 else "falls") if sure and row.log2fc == row.log2fc else "no change shown"
         why = f" [{row.reason}]" if row.reason else ""
         rows.append(
-            {
-                "entity": row.gene,
-                "entity_type": "gene",
-                "stream": "elisa",
-                "level": "intervention",
-                **{c: getattr(row, c) for c in ("model", "se", "ci_low", "ci_high", "n", "statistic")},
-                **{c: getattr(row, c) for c in ("p_value", "q_value", "status", "source_rows")},
-                "contrast": f"{row.group} vs {row.control}",
-                "direction": 0,
-                "effect": row.log2fc,
-                "effect_unit": f"{AMOUNT} (log2), ELISA",
-                "analysis": "elisa",
-                "source_table": row.source_table,
-                "claim": f"{row.gene} in medium: {word} with {row.group} against {row.control} in {row.model} by ELISA "
-                f"({row.unit}), {_numbers(row)}{why}.",
-            }
-        )
-    return claim_table(rows)
+            moved_claim(
+                row, row.gene, effect=row.log2fc, stream="elisa", analysis="elisa", unit="(log2), ELISA",
+                sure=row.p_adjusted < 1 - row.confidence or row.status == "censored", named=f"{row.gene} in medium",
+                told=f" by ELISA ({row.unit}), {_numbers(row)}{why}",
+            )
+        )  # fmt: skip
+    return claim_table([r for r in rows if r])
 
 
 @figure(

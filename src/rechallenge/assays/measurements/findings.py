@@ -10,8 +10,9 @@ import pandas as pd
 from rechallenge.analysis import claims
 from rechallenge.assays.measurements.comparing import claimed
 from rechallenge.assays.measurements.gradient import FOLLOWS, OPPOSES
-from rechallenge.designs.labels import added, done, each
-from rechallenge.evidence import AMOUNT, claim_table
+from rechallenge.designs.labels import each
+from rechallenge.designs.moved import moved_claim
+from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
 _MEANS = {1: "a rise promotes resistance", -1: "a rise restores sensitivity"}
@@ -54,28 +55,18 @@ def moved_claims(comparisons: pd.DataFrame) -> pd.DataFrame:
     mine = comparisons[comparisons["kind"].isin(["group", "within"]) & (comparisons["status"] == "estimated")]
     genes = {str(a): product_of(str(a)) for a in sorted(set(mine["assay"].astype(str)))}
     for row in each(mine):
-        gene, given = genes[str(row.assay)], added(row.group, row.control)
-        if not gene or not given or done(given).gene == gene:
+        gene = genes[str(row.assay)]
+        if not gene:
             continue
-        word = ("rises" if row.effect > 0 else "falls") if row.p_adjusted < 1 - row.confidence else "no change shown"
         scale = "log2" if row.scale == "log" else row.unit or "difference"
         rows.append(
-            {
-                "entity": gene,
-                "entity_type": "gene",
-                "stream": "measurements",
-                "level": "intervention",
-                **{c: getattr(row, c) for c in ("model", "effect", "se", "ci_low", "ci_high", "statistic")},
-                **{c: getattr(row, c) for c in ("p_value", "q_value", "n", "status", "source_rows")},
-                "contrast": f"{row.group} vs {row.control}",
-                "direction": 0,
-                "effect_unit": f"{AMOUNT} ({scale}), {row.assay}",
-                "analysis": "comparisons",
-                "source_table": row.source_table,
-                "claim": f"{row.assay}: {word} with {row.group} against {row.control} in {row.model}, {_numbers(row)}.",
-            }
-        )
-    return claim_table(rows)
+            moved_claim(
+                row, gene, effect=row.effect, stream="measurements", analysis="comparisons",
+                unit=f"({scale}), {row.assay}", sure=row.p_adjusted < 1 - row.confidence, named=str(row.assay),
+                told=f", {_numbers(row)}",
+            )
+        )  # fmt: skip
+    return claim_table([r for r in rows if r])
 
 
 @claims(title="Genes and drugs that move a read-out")

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from rechallenge.analysis import claims, figure
-from rechallenge.designs.labels import added, done, each
+from rechallenge.designs.labels import each
+from rechallenge.designs.moved import moved_claim
 from rechallenge.designs.plots import estimation_plot
-from rechallenge.evidence import AMOUNT, claim_table
+from rechallenge.evidence import claim_table
 from rechallenge.report.words import equals, interval, number
 
 #: targets that are drawn; those that moved most clearly come first
@@ -52,31 +53,17 @@ def qpcr_moved_claims(qpcr: pd.DataFrame) -> pd.DataFrame:
     moved. The direction is 0, since that says nothing of the response; a gene's own knock-down is left out."""
     rows = []
     for row in each(qpcr[qpcr["kind"].isin(["group", "within"]) & (qpcr["method"] == "relative to references")]):
-        given = added(row.group, row.control)
-        if not given or done(given).gene == row.target or row.status not in ("estimated", "censored"):
+        if row.status not in ("estimated", "censored"):
             continue
-        sure = row.p_adjusted < 1 - row.confidence or row.status == "censored"
-        word = ("rises" if row.log2fc > 0 else "falls") if sure and row.log2fc == row.log2fc else "no change shown"
         why = f" [{row.reason}]" if row.reason else ""
         rows.append(
-            {
-                "entity": row.target,
-                "entity_type": "gene",
-                "stream": "qpcr",
-                "level": "intervention",
-                **{c: getattr(row, c) for c in ("model", "se", "ci_low", "ci_high", "n", "statistic")},
-                **{c: getattr(row, c) for c in ("p_value", "q_value", "status", "source_rows")},
-                "contrast": f"{row.group} vs {row.control}",
-                "direction": 0,
-                "effect": row.log2fc,
-                "effect_unit": f"{AMOUNT} (log2), qPCR",
-                "analysis": "qpcr",
-                "source_table": row.source_table,
-                "claim": f"{row.target} transcript: {word} with {row.group} against {row.control} in {row.model}, "
-                f"{_numbers(row)}{why}.",
-            }
-        )
-    return claim_table(rows)
+            moved_claim(
+                row, row.target, effect=row.log2fc, stream="qpcr", analysis="qpcr", unit="(log2), qPCR",
+                sure=row.p_adjusted < 1 - row.confidence or row.status == "censored", named=f"{row.target} transcript",
+                told=f", {_numbers(row)}{why}",
+            )
+        )  # fmt: skip
+    return claim_table([r for r in rows if r])
 
 
 def _numbers(row: Any) -> str:
