@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,21 +33,17 @@ def annotated(
     """
     if len(cell_states["dataset"].unique()) > 1:
         raise ValueError("one data set at a time: choose one with cell_states[cell_states['dataset'] == ...]")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import anndata
-        from scipy import sparse
+    import anndata
+    from scipy import sparse
 
-        held = counts(kept(cells, cell_states))
-        plain = [c for c in cell_states.columns if not c.startswith(("pc", "umap", "tsne")) and c != "cell"]
-        obs = cell_states[plain].copy()
-        obs.index = pd.Index(cell_states["cell"].astype(str).to_numpy())
-        if pseudotime is not None:
-            for contrast, own in pseudotime.groupby("contrast", sort=True):
-                obs[f"pseudotime {contrast}".replace("/", " per ")] = own.set_index("cell")["pseudotime"].reindex(
-                    obs.index
-                )
-        data = anndata.AnnData(sparse.csr_matrix(held.matrix), obs=obs, var=pd.DataFrame(index=held.genes))
+    held = counts(kept(cells, cell_states))
+    plain = [c for c in cell_states.columns if not c.startswith(("pc", "umap", "tsne")) and c != "cell"]
+    obs = cell_states[plain].copy()
+    obs.index = pd.Index(cell_states["cell"].astype(str).to_numpy())
+    if pseudotime is not None:
+        for contrast, own in pseudotime.groupby("contrast", sort=True):
+            obs[f"pseudotime {contrast}".replace("/", " per ")] = own.set_index("cell")["pseudotime"].reindex(obs.index)
+    data = anndata.AnnData(sparse.csr_matrix(held.matrix), obs=obs, var=pd.DataFrame(index=held.genes))
     for name, start in (("X_pca", "pc"), ("X_umap", "umap"), ("X_tsne", "tsne")):
         names = [str(c) for c in cell_states.columns if str(c).startswith(start) and str(c)[len(start) :].isdigit()]
         values = cell_states[names].to_numpy(dtype=float)

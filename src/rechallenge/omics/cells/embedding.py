@@ -200,7 +200,6 @@ def tsne(points: Floats, seed: int) -> Floats:
     model = Tsne(2, perplexity=min(30.0, (len(chosen) - 1) / 3), init=start.astype(np.float32), random_state=seed,
                  learning_rate=max(len(chosen) / 12 / 4, 50.0), n_jobs=1)  # fmt: skip
     # several threads wait for each other longer than they work, and sums would depend on how many there are
-    with warnings.catch_warnings(), threadpool_limits(1, user_api="openmp"):
-        warnings.simplefilter("ignore")
+    with threadpool_limits(1, user_api="openmp"):
         out[chosen] = model.fit_transform(some.astype(np.float32))
     return out
