@@ -7,7 +7,6 @@ within, so that a difference between lanes does not choose the genes. Everything
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -166,14 +165,12 @@ def umap(points: Floats, near: neighbours.Near, graph: sparse.csr_array, seed: i
         graph = neighbours.weights(near)
     library = neighbours.quietly("umap.umap_")
     start = _start(points[chosen])
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        a, b = library.find_ab_params(1.0, 0.5)
-        found, _ = library.simplicial_set_embedding(
-            points[chosen].astype(np.float32), sparse.coo_matrix(graph), 2, 1.0, a, b, 1.0, 5,
-            500 if len(chosen) <= 10_000 else 200, start, np.random.RandomState(seed), "euclidean", {}, False, {},
-            False, parallel=False,
-        )  # fmt: skip
+    a, b = library.find_ab_params(1.0, 0.5)
+    found, _ = library.simplicial_set_embedding(
+        points[chosen].astype(np.float32), sparse.coo_matrix(graph), 2, 1.0, a, b, 1.0, 5,
+        500 if len(chosen) <= 10_000 else 200, start, np.random.RandomState(seed), "euclidean", {}, False, {},
+        False, parallel=False,
+    )  # fmt: skip
     out[chosen] = found
     return out
 
